@@ -1,0 +1,1 @@
+"""The data engine behind reasoning models: promises of folders, scorers, durable generation."""

@@ -1,0 +1,1 @@
+"""Engines that answer prompts: in this process, recorded, or behind a server."""

@@ -1,0 +1,1 @@
+"""Whole roads as functions that return a promise."""

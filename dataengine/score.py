@@ -1,0 +1,179 @@
+"""A scorer is a plain function from columns to one number with a reason.
+
+Filters, rewards, labels and evaluations are four readings of that number. Positional parameters name columns, keyword-only
+parameters are settings; a positional parameter with a default is a column that may be missing.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import inspect
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, overload
+
+import polars as pl
+
+from dataengine.names import nearest
+
+SCORE = pl.Struct({"value": pl.Float32, "reason": pl.String})
+"""The column type of a scorer: `value` in [0, 1] or null for *could not be judged*, and why."""
+
+ERROR = "scorer error: "
+"""How the reason of a row begins whose scorer raised."""
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """What a scorer says of one row: `Score(1.0, "equal")`, `Score(None, "no reference answer")`."""
+
+    value: float | None
+    """In [0, 1]; None means that it could not be judged (bad reference, infrastructure failure, no response)."""
+    reason: str
+
+    def __post_init__(self) -> None:
+        if self.value is not None and not 0.0 <= self.value <= 1.0:
+            raise ValueError(f"a score lies in [0, 1] or is None, got {self.value} ({self.reason}): scale it in the scorer")
+
+    def __bool__(self) -> bool:
+        raise TypeError("a Score is neither true nor false: ask for .value (None means that it could not be judged)")
+
+
+class Scorer:
+    """A scoring function with its settings bound; it pickles by name, so that workers and Ray can load it."""
+
+    def __init__(self, function: Callable[..., Any], *, version: str, batch: bool, settings: Mapping[str, Any]) -> None:
+        self.function = function
+        self.version = version
+        """Raised when the verdicts change, so that stored scores are known to be old."""
+        self.batch = batch
+        self.settings = dict(settings)
+        functools.update_wrapper(self, function)
+        parameters = inspect.signature(function).parameters.values()
+        positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+        self.columns = tuple(p.name for p in positional)
+        self.optional = frozenset(p.name for p in positional if p.default is not p.empty)
+        self.defaults = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
+
+    @property
+    def name(self) -> str:
+        """The function's name, and the name of the column it writes."""
+        return self.function.__name__
+
+    def __repr__(self) -> str:
+        return f"{self.name}({', '.join(f'{key}={value!r}' for key, value in self.settings.items())})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _load, (self.function.__module__, self.function.__qualname__, self.settings)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Scorer) and self.identity() == other.identity()
+
+    def __hash__(self) -> int:
+        return hash((self.function.__module__, self.function.__qualname__, repr(sorted(self.settings.items()))))
+
+    def identity(self) -> dict[str, Any]:
+        """What a fingerprint has to know of this scorer: its code's place, its version and every setting."""
+        known = {key: value for key, value in self.defaults.items() if value is not inspect.Parameter.empty}
+        return {
+            "scorer": f"{self.function.__module__}.{self.function.__qualname__}",
+            "version": self.version,
+            "settings": {**known, **self.settings},
+        }
+
+    def with_(self, **settings: Any) -> Scorer:
+        """The same scorer with these settings; an unknown one is refused with the nearest right name."""
+        for key in settings:
+            if key not in self.defaults:
+                raise ValueError(f"{self.name} has no setting {key!r}. {nearest(key, self.defaults)}")
+        return Scorer(self.function, version=self.version, batch=self.batch, settings={**self.settings, **settings})
+
+    def __call__(self, *columns: Any, **settings: Any) -> Score:
+        """The score of one row, for tests and people."""
+        chosen = self.with_(**settings) if settings else self
+        if not self.batch:
+            return chosen.function(*columns, **chosen.settings)
+        series = [pl.Series(name, [value]) for name, value in zip(self.columns, columns, strict=False)]
+        return list(chosen.function(*series, **chosen.settings))[0]
+
+    def score(self, rows: pl.DataFrame) -> pl.Series:
+        """One score for each row, as a struct column named after the scorer.
+
+        A row that lacks a wanted value is unjudged; one that makes the scorer raise is unjudged with the error as its reason.
+        More than 1 % (and more than ten) such rows mean that the scorer is broken: RuntimeError.
+        """
+        self.check_columns(rows.columns)
+        given = [name for name in self.columns if name in rows.columns]
+        wanted = [name for name in given if name not in self.optional]
+        missing = [next((name for name in wanted if row[name] is None), None) for row in rows.select(wanted).iter_rows(named=True)]
+        ready = rows.filter(pl.Series([name is None for name in missing], dtype=pl.Boolean)) if wanted else rows
+        scores = iter(self._batch(ready, given) if self.batch else self._each(ready, given))
+        found = [next(scores) if name is None else Score(None, f"no {name}") for name in missing] if wanted else list(scores)
+        self._stop_if_broken(found)
+        return pl.Series(self.name, [{"value": s.value, "reason": s.reason} for s in found], dtype=SCORE)
+
+    def check_columns(self, columns: Iterable[str]) -> None:
+        """Refuse rows without a wanted column: which scorer wants it, which columns there are."""
+        there = list(columns)
+        for name in self.columns:
+            if name not in there and name not in self.optional:
+                raise ValueError(
+                    f"{self.name} wants the column {name!r}; the rows have {', '.join(there) or 'no columns'}. "
+                    f"{nearest(name, there)} Rename one with --columns {name}=THEIR_NAME."
+                )
+
+    def _arguments(self, row: Sequence[Any], given: Sequence[str]) -> tuple[list[Any], dict[str, Any]]:
+        there = dict(zip(given, row, strict=True))
+        parameters = inspect.signature(self.function).parameters
+        return [there.get(name, parameters[name].default) for name in self.columns], self.settings
+
+    def _each(self, rows: pl.DataFrame, given: Sequence[str]) -> list[Score]:
+        scores = []
+        for row in rows.select(given).iter_rows():
+            columns, settings = self._arguments(row, given)
+            try:
+                scores.append(self.function(*columns, **settings))
+            except Exception as error:  # the scorer boundary: one bad row is data, not a crash
+                scores.append(Score(None, f"{ERROR}{type(error).__name__}: {error}"))
+        return scores
+
+    def _batch(self, rows: pl.DataFrame, given: Sequence[str]) -> list[Score]:
+        columns, settings = self._arguments([rows[name] for name in given], given)
+        scores = list(self.function(*columns, **settings))
+        assert len(scores) == len(rows), f"{self.name} returned {len(scores)} scores for {len(rows)} rows"
+        return scores
+
+    def _stop_if_broken(self, scores: Sequence[Score]) -> None:
+        errors = [s.reason for s in scores if s.reason.startswith(ERROR)]
+        if len(errors) > max(10, len(scores) // 100):
+            raise RuntimeError(
+                f"{self.name} failed on {len(errors)} of {len(scores)} rows, first: {errors[0]}. "
+                "A few bad rows are left unjudged, this many mean a broken scorer: mend it and run again; nothing made so far is lost."
+            )
+
+
+def _load(module: str, name: str, settings: Mapping[str, Any]) -> Scorer:
+    return getattr(importlib.import_module(module), name).with_(**settings)
+
+
+@overload
+def scorer(function: Callable[..., Score], /) -> Scorer: ...
+@overload
+def scorer(*, version: str = "1") -> Callable[[Callable[..., Score]], Scorer]: ...
+def scorer(function: Callable[..., Score] | None = None, /, *, version: str = "1") -> Any:
+    """Make a scorer of a function that judges one row."""
+    if function is None:
+        return lambda f: Scorer(f, version=version, batch=False, settings={})
+    return Scorer(function, version=version, batch=False, settings={})
+
+
+@overload
+def batch_scorer(function: Callable[..., Iterable[Score]], /) -> Scorer: ...
+@overload
+def batch_scorer(*, version: str = "1") -> Callable[[Callable[..., Iterable[Score]]], Scorer]: ...
+def batch_scorer(function: Callable[..., Iterable[Score]] | None = None, /, *, version: str = "1") -> Any:
+    """Make a scorer of a function that takes one `pl.Series` per column and returns one Score per row."""
+    if function is None:
+        return lambda f: Scorer(f, version=version, batch=True, settings={})
+    return Scorer(function, version=version, batch=True, settings={})

@@ -1,0 +1,1 @@
+"""Supervised fine-tuning, GRPO and evaluation on plain torch and transformers."""
