@@ -1,0 +1,79 @@
+"""Prompt templates as Jinja text over `messages`, and the two output formats of the R1 road."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import jinja2
+
+Message = Mapping[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Template:
+    """How messages become the text a model continues: `R1_ZERO.render([{"role": "user", "content": "1+1?"}])`."""
+
+    name: str
+    text: str
+    """Jinja text; sees `messages` and `question` (the content of the last user message)."""
+    prefill: str = ""
+    """Beginning of the response that the prompt already holds; responses are recorded with it, so that every checker sees whole text."""
+    stop: tuple[str, ...] = ()
+    """Texts that end a response beside the model's own end tokens."""
+
+    def render(self, messages: Sequence[Message]) -> str:
+        """The prompt text, prefill included; ValueError where there is no user message."""
+        asked = [message["content"] for message in messages if message["role"] == "user"]
+        if not asked:
+            raise ValueError(f"the template {self.name!r} wants a user message; the row has roles {[m['role'] for m in messages]}")
+        return _compiled(self.text).render(messages=messages, question=asked[-1]) + self.prefill
+
+    def identity(self) -> dict[str, Any]:
+        """The template as plain JSON values, for fingerprints."""
+        return {"name": self.name, "text": self.text, "prefill": self.prefill, "stop": list(self.stop)}
+
+
+@functools.cache
+def _compiled(text: str) -> jinja2.Template:
+    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True, autoescape=False)
+    return environment.from_string(text)
+
+
+QUESTION = Template(name="question", text="{{ question }}\n")
+"""The bare question and a line break, for base models that know the shape of documents."""
+
+R1_ZERO = Template(
+    name="r1_zero",
+    text=(
+        "A conversation between User and Assistant. The user asks a question, and the Assistant solves it. "
+        "The assistant first thinks about the reasoning process in the mind and then provides the user with the answer. "
+        "The reasoning process and answer are enclosed within <think> </think> and <answer> </answer> tags, respectively, i.e., "
+        "<think> reasoning process here </think> <answer> answer here </answer>. User: {{ question }}. Assistant:"
+    ),
+    stop=("</answer>",),
+)
+"""The published R1-Zero template (DeepSeek-R1 v1 Table 1); `<think>` is not prefilled."""
+
+
+def split_zero(response: str) -> tuple[str | None, str | None]:
+    """(reasoning, answer) of `<think>...</think> <answer>...</answer>`; None for a part that is not closed."""
+    reasoning = _between(response, "<think>", "</think>")
+    return reasoning, _between(response.rpartition("</think>")[2], "<answer>", "</answer>")
+
+
+def split_r1(response: str, *, opening: str = "<think>", closing: str = "</think>") -> tuple[str | None, str | None]:
+    """(reasoning, summary) of `<think>\\n...\\n</think>\\n\\nsummary`; None for a part that is not there."""
+    if closing not in response:
+        return (response.split(opening, 1)[1].strip() if opening in response else None), None
+    before, _, after = response.partition(closing)
+    return before.split(opening, 1)[-1].strip(), after.strip() or None
+
+
+def _between(text: str, opening: str, closing: str) -> str | None:
+    if opening not in text or closing not in text:
+        return None
+    inside, found, _ = text.split(opening, 1)[1].partition(closing)
+    return inside.strip() if found else None
