@@ -1,0 +1,60 @@
+"""Every column we write: its name, its type and what it means."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import polars as pl
+
+MESSAGES = pl.List(pl.Struct({"role": pl.String, "content": pl.String}))
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column; scorers add a struct column {value, reason} named after themselves."""
+
+    name: str
+    dtype: pl.DataType | type[pl.DataType]
+    meaning: str
+
+
+PROBLEM = (
+    Column("prompt_id", pl.String, "content hash of the messages; the same question has the same id in every source"),
+    Column("messages", MESSAGES, "what the model is asked: a list of {role, content}"),
+    Column("answer", pl.String, "the reference answer; null where there is none"),
+    Column("domain", pl.String, "math | code | stem | logic | general"),
+    Column("language", pl.String, "language of the question, as an ISO 639-1 code; null where nobody said"),
+    Column("source", pl.String, "where the row comes from: file, dataset or task"),
+    Column("license", pl.String, "licence of the source; null where nobody said"),
+    Column("checks", pl.String, "test cases and the like, as JSON"),
+)
+
+RESPONSE = (
+    Column("sample", pl.Int32, "number of this response among those to the same prompt, from 0"),
+    Column("prompt", pl.String, "the rendered prompt text that the model continued"),
+    Column("response", pl.String, "the whole text, prefilled beginning included; null where the prompt did not fit"),
+    Column("reasoning", pl.String, "the thoughts; null where they are not closed or not there"),
+    Column("summary", pl.String, "what follows the thoughts: R1's summary, or R1-Zero's answer"),
+    Column("finish_reason", pl.String, "stop | length | prompt_too_long"),
+    Column("prompt_tokens", pl.Int32, "tokens of the prompt"),
+    Column("response_tokens", pl.Int32, "tokens generated"),
+    Column("model", pl.String, "name of the model that answered"),
+    Column("model_revision", pl.String, "content hash of its weights"),
+    Column("sampling", pl.String, "how tokens were drawn, as JSON"),
+    Column("seed", pl.Int64, "seed of this very response"),
+)
+
+REJECTION = (
+    Column("dropped_by", pl.String, "the step or scorer that dropped the row"),
+    Column("dropped_because", pl.String, "its reason"),
+)
+
+MIXED = (
+    Column("part", pl.String, "which part of the mix the row came from"),
+    Column("bucket", pl.String, "the quota it was counted in"),
+)
+
+
+def schema(columns: tuple[Column, ...]) -> dict[str, pl.DataType | type[pl.DataType]]:
+    """Names and types, for building frames."""
+    return {column.name: column.dtype for column in columns}

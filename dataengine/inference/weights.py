@@ -1,0 +1,61 @@
+"""A Hugging Face model folder in memory: the causal language model with our attention, its tokenizer, and a hash of its content."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import torch
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+
+from dataengine.inference import attention
+
+TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json")
+CONTENT = (
+    "*.safetensors",
+    "config.json",
+    "generation_config.json",
+    "tokenizer.json",
+    "tokenizer.model",
+    "tokenizer_config.json",
+    "vocab.json",
+    "merges.txt",
+)
+"""What decides what a model says; a manifest or a training state beside it does not."""
+
+
+def load_model(folder: Path, *, dtype: torch.dtype = torch.float32, device: str = "cpu") -> PreTrainedModel:
+    """The causal language model of `folder` with the attention of this house, in evaluation mode, without a cache of its own."""
+    _check(folder)
+    # A fresh configuration for each model: transformers writes the attention's name into the object it is given.
+    config = AutoConfig.from_pretrained(folder)
+    config.use_cache = False
+    model = AutoModelForCausalLM.from_pretrained(folder, config=config, dtype=dtype, attn_implementation=attention.NAME)
+    return model.to(device).eval()
+
+
+def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
+    """The tokenizer of `folder`."""
+    _check(folder)
+    if not any((folder / name).is_file() for name in TOKENIZER_FILES):
+        raise ValueError(f"{folder} has no tokenizer (none of {', '.join(TOKENIZER_FILES)}): save the model's tokenizer there")
+    return AutoTokenizer.from_pretrained(folder)
+
+
+def weights_revision(folder: Path) -> str:
+    """Twelve hexadecimal digits of the content of the weights, the configuration and the tokenizer."""
+    _check(folder)
+    total = hashlib.blake2b(digest_size=6)
+    for path in sorted({path for pattern in CONTENT for path in folder.glob(pattern)}):
+        with path.open("rb") as file:
+            total.update(path.name.encode() + hashlib.file_digest(file, hashlib.blake2b).digest())
+    return total.hexdigest()
+
+
+def _check(folder: Path) -> None:
+    missing = [name for name in ("config.json", "*.safetensors") if not any(folder.glob(name))]
+    if missing:
+        raise ValueError(
+            f"{folder} is not a model folder: it has no {' and no '.join(missing)}. Give a folder written by save_pretrained, "
+            "or fetch one with `hf download NAME --local-dir FOLDER`"
+        )

@@ -1,0 +1,169 @@
+"""Folders of Parquet shards: a shard lands by atomic rename, the manifest lands last, and both are checked when read again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import polars as pl
+
+MANIFEST = "manifest.json"
+JOURNAL = ".journal.jsonl"
+"""What has landed in a folder that is not finished yet: one line for each file."""
+REJECTED = "rejected"
+"""The sub-folder of the rows that a step dropped, with `dropped_by` and `dropped_because`."""
+
+
+class CorruptShard(ValueError):
+    """A file is not what its manifest or journal says."""
+
+
+@dataclass(frozen=True)
+class Landed:
+    """One file of a folder: its path in there, size in bytes, content hash, and rows where it is a shard."""
+
+    file: str
+    bytes: int
+    blake2b: str
+    rows: int | None = None
+
+
+def write_atomically(path: Path, write: Callable[[BinaryIO], Any]) -> None:
+    """Write a file so that it is there whole and durable, or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with unfinished.open("wb") as file:
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make renames in this folder survive a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def land(folder: Path, file: str, rows: pl.DataFrame) -> Landed:
+    """Write one shard and say what has landed."""
+    path = folder / file
+    write_atomically(path, lambda out: rows.write_parquet(out, compression="zstd"))
+    return describe(folder, path, rows=len(rows))
+
+
+def describe(folder: Path, path: Path, *, rows: int | None = None) -> Landed:
+    """Size and content hash of a file as it is on disk."""
+    return Landed(path.relative_to(folder).as_posix(), path.stat().st_size, digest(path), rows)
+
+
+def digest(path: Path) -> str:
+    """blake2b of a file's content, 16 bytes as hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+
+
+def write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
+    """Finish a folder: from here on it is never written again."""
+    text = json.dumps(manifest, indent=1, ensure_ascii=False, default=str)
+    write_atomically(folder / MANIFEST, lambda out: out.write(text.encode()))
+    (folder / JOURNAL).unlink(missing_ok=True)
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """What the folder says of itself; ValueError where it is not a finished one."""
+    try:
+        return json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        there = "an unfinished folder: run its recipe again to finish it" if (folder / JOURNAL).exists() else "no folder of ours"
+        raise ValueError(f"{folder} has no {MANIFEST}; it is {there}") from None
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise CorruptShard(f"{folder / MANIFEST} is damaged ({error}): delete the folder and run again to make it anew") from None
+
+
+def is_finished(folder: Path) -> bool:
+    """Whether the manifest has landed."""
+    return (folder / MANIFEST).is_file()
+
+
+def check(folder: Path) -> None:
+    """Compare every file with the manifest; CorruptShard names the first that differs."""
+    for entry in read_manifest(folder)["files"]:
+        if problem := _difference(folder, Landed(**entry)):
+            raise CorruptShard(f"{folder / entry['file']} {problem}. Delete the folder {folder} and run again to make it anew.")
+
+
+def _difference(folder: Path, landed: Landed) -> str | None:
+    path = folder / landed.file
+    if not path.is_file():
+        return "is missing, though its manifest lists it"
+    if (size := path.stat().st_size) != landed.bytes:
+        return f"is damaged: {size} bytes, its manifest says {landed.bytes}"
+    if digest(path) != landed.blake2b:
+        return "is damaged: its content is not what was written (checksum differs)"
+    return None
+
+
+def journal(folder: Path, landed: Landed) -> None:
+    """Note that a file of an unfinished folder has landed."""
+    with (folder / JOURNAL).open("ab") as file:
+        file.write(json.dumps(asdict(landed)).encode() + b"\n")
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def whole_shards(folder: Path, *, report: Callable[[str], None]) -> dict[str, Landed]:
+    """The journalled files of an unfinished folder that are still what was written; others are named and removed."""
+    found: dict[str, Landed] = {}
+    for line in _journal_lines(folder):
+        found[line.file] = line
+    for file, landed in list(found.items()):
+        if problem := _difference(folder, landed):
+            report(f"{folder / file} {problem}: making it again")
+            (folder / file).unlink(missing_ok=True)
+            del found[file]
+    for path in sorted(folder.rglob("*.parquet")):
+        if path.relative_to(folder).as_posix() not in found:
+            path.unlink()
+    return found
+
+
+def _journal_lines(folder: Path) -> Iterator[Landed]:
+    path = folder / JOURNAL
+    if not path.exists():
+        return
+    for line in path.read_bytes().splitlines():
+        try:
+            yield Landed(**json.loads(line))
+        except (ValueError, TypeError):
+            return  # a torn last line: its shard is made again
+
+
+def shard_paths(folder: Path, part: str = "") -> list[Path]:
+    """The shards of a folder, or of its part `rejected`, in order."""
+    return sorted((folder / part).glob("*.parquet"))
+
+
+def scan(folder: Path, part: str = "") -> pl.LazyFrame:
+    """All rows, lazily; shards may differ in the columns they have."""
+    paths = shard_paths(folder, part)
+    if not paths:
+        return pl.LazyFrame()
+    return pl.concat([pl.scan_parquet(path) for path in paths], how="diagonal_relaxed")
+
+
+def read(folder: Path, part: str = "") -> pl.DataFrame:
+    """All rows."""
+    return scan(folder, part).collect()

@@ -1,0 +1,129 @@
+"""What a step's maker is given: the folder to fill, its finished inputs, and workers that land shards."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import AbstractContextManager, closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from dataengine import shards
+from dataengine.progress import Bar, say
+
+if TYPE_CHECKING:
+    from dataengine.inference.engine import Engine
+
+Judge = Callable[[pl.DataFrame, Mapping[str, Any]], Mapping[str, pl.DataFrame]]
+"""From the rows of one shard and the step's settings to the rows of each part ("" and "rejected")."""
+
+ROWS_WORTH_A_PROCESS = 5_000
+"""Below this, starting workers costs more than they bring."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Machine:
+    """What only changes the speed: never part of a fingerprint."""
+
+    workers: int = field(default_factory=lambda: os.cpu_count() or 1)
+    """Worker processes for scoring and filtering."""
+    device: str = "auto"
+    """Where models run: cpu, cuda, cuda:1; auto takes the GPU when there is one."""
+    slots: int = 0
+    """Responses decoded at the same time by the local engine; 0 lets the engine choose."""
+
+
+@dataclass(kw_only=True)
+class Work:
+    """One step being made; whatever a killed attempt has landed is still there and is used again."""
+
+    name: str
+    folder: Path
+    root: Path
+    inputs: Mapping[str, Path]
+    settings: Mapping[str, Any]
+    machine: Machine
+    notes: dict[str, Any] = field(default_factory=dict)
+    """Figures that go into the manifest, such as a shortage report."""
+    landed: dict[str, shards.Landed] = field(default_factory=dict)
+
+    def rows(self, data: str = "data") -> pl.DataFrame:
+        """All rows of one input."""
+        return shards.read(self.inputs[data])
+
+    def land(self, file: str, rows: pl.DataFrame) -> None:
+        """Write one shard, durable when this returns."""
+        self._note(shards.land(self.folder, file, rows))
+
+    def bar(self, *, total: int | None, unit: str = "rows") -> Bar:
+        """A progress bar named after the step."""
+        return Bar(self.name, total=total, unit=unit)
+
+    def engine(self, model: str = "model") -> AbstractContextManager[Engine]:
+        """The engine that answers for one input, closed at the end of the `with`."""
+        from dataengine.inference.choose import open_engine
+
+        return closing(open_engine(self.inputs[model], device=self.machine.device, slots=self.machine.slots))
+
+    def each_shard(self, judge: Judge, data: str = "data") -> None:
+        """Land the parts of every input shard, in worker processes where there is enough to do."""
+        paths = shards.shard_paths(self.inputs[data])
+        todo = [path for path in paths if path.name not in self.landed]
+        rows = {path: pl.scan_parquet(path).select(pl.len()).collect().item() for path in todo}
+        with self.bar(total=sum(rows.values())) as bar:
+            for path, landed in self._results(judge, todo, sum(rows.values())):
+                for each in landed:
+                    self._note(each)
+                bar.advance(rows[path])
+
+    def _results(self, judge: Judge, todo: list[Path], rows: int) -> Iterable[tuple[Path, list[shards.Landed]]]:
+        if self.machine.workers <= 1 or len(todo) <= 1 or rows < ROWS_WORTH_A_PROCESS:
+            yield from ((path, _land_parts(judge, path, self.folder, self.settings)) for path in todo)
+            return
+        context = multiprocessing.get_context("spawn")
+        workers = min(self.machine.workers, len(todo))
+        with ProcessPoolExecutor(workers, mp_context=context, initializer=_die_with, initargs=(os.getpid(),)) as pool:
+            asked = {pool.submit(_land_parts, judge, path, self.folder, self.settings): path for path in todo}
+            try:
+                for future in as_completed(asked):
+                    yield asked[future], future.result()
+            except BrokenProcessPool as error:
+                raise RuntimeError(
+                    f"a worker of {self.name} died (out of memory, or killed). What it had landed is kept: run again, with fewer --workers if memory was short."
+                ) from error
+            finally:
+                pool.shutdown(cancel_futures=True)
+
+    def _note(self, landed: shards.Landed) -> None:
+        shards.journal(self.folder, landed)
+        self.landed[landed.file] = landed
+
+
+def _land_parts(judge: Judge, path: Path, folder: Path, settings: Mapping[str, Any]) -> list[shards.Landed]:
+    """The kept rows land last: their file says that the whole shard is done."""
+    parts = judge(pl.read_parquet(path), settings)
+    return [shards.land(folder, f"{part}/{path.name}".lstrip("/"), parts[part]) for part in sorted(parts, reverse=True)]
+
+
+def _die_with(parent: int) -> None:
+    """A worker whose parent was killed would wait for work for ever."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(0.5)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def warn(line: str) -> None:
+    """Something a person should look at, though the run goes on."""
+    say(f"warning: {line}")
