@@ -6,7 +6,7 @@ import hashlib
 from pathlib import Path
 
 import torch
-from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from dataengine.inference import attention
 
@@ -25,13 +25,11 @@ CONTENT = (
 
 
 def load_model(folder: Path, *, dtype: torch.dtype = torch.float32, device: str = "cpu") -> PreTrainedModel:
-    """The causal language model of `folder` with the attention of this house, in evaluation mode, without a cache of its own."""
+    """The causal language model of `folder` with the attention of this house, in evaluation mode; pass `use_cache=False` to its calls."""
     _check(folder)
-    # A fresh configuration for each model: transformers writes the attention's name into the object it is given.
-    config = AutoConfig.from_pretrained(folder)
-    config.use_cache = False
-    model = AutoModelForCausalLM.from_pretrained(folder, config=config, dtype=dtype, attn_implementation=attention.NAME)
-    return model.to(device).eval()
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, attn_implementation=attention.NAME)
+    model.to(torch.device(device))  # pyright: ignore[reportArgumentType]  # a decorator hides self
+    return model.eval()
 
 
 def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
