@@ -1,0 +1,48 @@
+"""JSON lines, plain or compressed, one object at a time; a line that cannot be read is named by file and number."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+
+def json_lines(path: Path, *, bad: list[dict[str, Any]] | None = None) -> Iterator[dict[str, Any]]:
+    """The objects of a .jsonl, .jsonl.gz or .jsonl.zst file.
+
+    Unreadable lines raise ValueError with file and line number, or are put into `bad` where one is given.
+    """
+    with _open(path) as file:
+        for number, line in enumerate(file, start=1):
+            if not line.strip():
+                continue
+            row, problem = _parse(line)
+            if row is not None:
+                yield row
+            elif bad is None:
+                raise ValueError(f"{path}, line {number} {problem}. Mend the line, or pass bad_lines='reject' to set such lines aside.")
+            else:
+                bad.append({"dropped_because": f"line {number} {problem}", "raw_line": line.decode(errors="backslashreplace").rstrip("\n")})
+
+
+def _parse(line: bytes) -> tuple[dict[str, Any] | None, str]:
+    try:
+        row = json.loads(line.decode())
+    except UnicodeDecodeError as error:
+        return None, f"is not UTF-8 (byte 0x{line[error.start]:02x} at position {error.start + 1})"
+    except json.JSONDecodeError as error:
+        return None, f"is not JSON ({error.msg} at column {error.colno})"
+    return (row, "") if isinstance(row, dict) else (None, f"is no JSON object but {type(row).__name__}")
+
+
+def _open(path: Path) -> BinaryIO:
+    if path.suffix == ".gz":
+        return cast(BinaryIO, gzip.open(path))
+    if path.suffix == ".zst":
+        import zstandard
+
+        return io.BufferedReader(zstandard.open(path, "rb"))  # type: ignore[arg-type]  # its reader lacks iteration by lines
+    return path.open("rb")
