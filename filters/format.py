@@ -1,0 +1,103 @@
+"""Does a response keep to one of the two output formats of the R1 road?
+
+R1-Zero: `<think> reasoning </think> <answer> answer </answer>` (DeepSeek-R1, Table 1; format reward of section 2.2.2).
+R1: `<think>\\n reasoning \\n</think>\\n\\n summary`; the cold-start form `|special_token|reasoning|special_token|summary`
+(section 2.3.1) is the same with both tokens set to the special one and `line_breaks=False`.
+"""
+
+from __future__ import annotations
+
+import re
+
+from dataengine.score import Score, scorer
+
+END_TOKENS = re.compile(r"(?:\s*(?:<\|[^|<>\s]{1,40}\|>|<｜[^｜<>]{1,40}｜>|</s>|<eos>|<end_of_turn>))+\s*$")
+"""What a tokenizer may leave at the end of a decoded response; it is no part of the format."""
+
+
+@scorer
+def zero_format(
+    response: str,
+    *,
+    opening: str = "<think>",
+    closing: str = "</think>",
+    answer_opening: str = "<answer>",
+    answer_closing: str = "</answer>",
+    prefilled: bool = False,
+) -> Score:
+    """1 where the response is one thought and one answer in their tags and nothing else, or 0 and the first fault found.
+
+    `prefilled`: the prompt already held `opening` and the response was recorded without it.
+    """
+    text = END_TOKENS.sub("", response)
+    text = opening + text if prefilled else text
+    fault = _thought_fault(text, opening=opening, closing=closing)
+    if fault is None:
+        fault = _answer_fault(text.split(closing, 1)[1].strip(), opening=answer_opening, closing=answer_closing)
+    if fault is None and text.index(closing) > text.index(answer_opening):
+        fault = f"{answer_opening} inside the thought"
+    return Score(0.0, fault) if fault else Score(1.0, "in format")
+
+
+@scorer
+def r1_format(
+    response: str,
+    *,
+    opening: str = "<think>",
+    closing: str = "</think>",
+    line_breaks: bool = True,
+    prefilled: bool = False,
+) -> Score:
+    """1 where the response is one thought in its tags and a summary after it, or 0 and the first fault found.
+
+    `line_breaks`: the tags stand on their own lines with an empty line before the summary, as R1 writes them.
+    `prefilled`: the prompt already held `opening` (with its line break) and the response was recorded without it.
+    """
+    text = END_TOKENS.sub("", response)
+    text = opening + ("\n" if line_breaks else "") + text if prefilled else text
+    fault = _thought_fault(text, opening=opening, closing=closing)
+    if fault is None:
+        thought, summary = text.lstrip()[len(opening) :].split(closing, 1)
+        if not summary.strip():
+            fault = "empty summary"
+        elif line_breaks and not (thought.startswith("\n") and thought.endswith("\n") and summary.startswith("\n\n")):
+            fault = f"no line breaks around {opening} and {closing}"
+    return Score(0.0, fault) if fault else Score(1.0, "in format")
+
+
+def _thought_fault(text: str, *, opening: str, closing: str) -> str | None:
+    """The first fault of the thought at the beginning of the text; one token may open and close."""
+    openings, closings = text.count(opening), text.count(closing)
+    if opening == closing:
+        openings, closings = min(openings, 1), max(openings - 1, 0)
+    if not openings:
+        return f"no {opening}"
+    if not text.lstrip().startswith(opening):
+        return f"text before {opening}"
+    if not closings:
+        return f"unclosed {opening} (thought cut off)"
+    if openings > 1:
+        return f"repeated {opening}"
+    if closings > 1:
+        return f"repeated {closing}"
+    if not text.lstrip()[len(opening) :].split(closing, 1)[0].strip():
+        return "empty thought"
+    return None
+
+
+def _answer_fault(text: str, *, opening: str, closing: str) -> str | None:
+    """The first fault of what follows the thought: exactly one answer and no text around it."""
+    if opening not in text:
+        return f"no {opening}"
+    if not text.startswith(opening):
+        return f"text between thought and {opening}"
+    if closing not in text:
+        return f"unclosed {opening} (answer cut off)"
+    if text.count(opening) > 1:
+        return f"repeated {opening}"
+    if text.count(closing) > 1:
+        return f"repeated {closing}"
+    inside, _, after = text[len(opening) :].partition(closing)
+    if after.strip():
+        return f"text after {closing}"
+    return None if inside.strip() else "empty answer"
