@@ -73,9 +73,12 @@ async def _ask_all(engine: Engine, responses: Responses, missing: Sequence[tuple
                 responses.add(prompt, response, sampling.seed_of(prompt, response.sample))
                 bar.advance()
 
-    async with asyncio.TaskGroup() as group:
-        for prompt, todo in missing:
-            group.create_task(ask(prompt, todo))
+    try:
+        async with asyncio.TaskGroup() as group:
+            for prompt, todo in missing:
+                group.create_task(ask(prompt, todo))
+    except ExceptionGroup as failed:
+        raise failed.exceptions[0] from None
 
 
 def _slices(problems: pl.DataFrame, prompts: Sequence[str]) -> Iterator[tuple[pl.DataFrame, Sequence[str]]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -57,13 +58,16 @@ def _make(work: Work) -> None:
     taken, left, report = [], [], []
     for part in sorted(work.inputs):
         rows = _ranked(shards.read(work.inputs[part]), part=part, seed=work.settings["seed"])
+        twice = pl.col(RANK).is_first_distinct().not_()
+        left.append(_dropped(rows.filter(twice), by=work.name, because="the same row twice in this part"))
+        rows = rows.filter(~twice)
         for quota in (quota for quota in work.settings["quotas"] if quota.part == part):
             fits = rows.filter(_matches(quota, rows.columns))
             chosen = fits.head(quota.rows)
             rows = rows.join(chosen.select(RANK), on=RANK, how="anti")
             taken.append(chosen.with_columns(part=pl.lit(part), bucket=pl.lit(quota.bucket)))
             report.append(_line(quota, had=len(fits), taken=len(chosen), folder=work.inputs[part], root=work.root))
-        left.append(rows.with_columns(dropped_by=pl.lit(work.name), dropped_because=pl.lit("more than the quota, or no quota asks for it")))
+        left.append(_dropped(rows, by=work.name, because="more than the quota, or no quota asks for it"))
     work.notes["quotas"] = report
     _say_what_is_short(report, stop=work.settings["stop_when_short"])
     work.land(f"{REJECTED}/00000.parquet", pl.concat(left, how="diagonal_relaxed").sort(RANK).drop(RANK))
@@ -79,7 +83,11 @@ def _ranked(rows: pl.DataFrame, *, part: str, seed: int) -> pl.DataFrame:
     key = f"{seed}\0{part}".encode()[:64]
     wanted = [name for name in ("prompt_id", "sample", "response") if name in rows.columns]
     ranks = [hashlib.blake2b(repr(row).encode(), key=key, digest_size=16).hexdigest() for row in rows.select(wanted).iter_rows()]
-    return rows.with_columns(pl.Series(RANK, ranks, dtype=pl.String)).unique(RANK, maintain_order=True).sort(RANK)
+    return rows.with_columns(pl.Series(RANK, ranks, dtype=pl.String)).sort(RANK, maintain_order=True)
+
+
+def _dropped(rows: pl.DataFrame, *, by: str, because: str) -> pl.DataFrame:
+    return rows.with_columns(dropped_by=pl.lit(by), dropped_because=pl.lit(because))
 
 
 def _matches(quota: Quota, columns: Sequence[str]) -> pl.Expr:

@@ -13,16 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from dataengine import shards
+from dataengine.errors import DiskFull
 from dataengine.progress import say
 from dataengine.step import ModelHere, Step, ancestors, identity
 from dataengine.work import Machine, Work, warn
 
 LOG = "runs.jsonl"
 """Under the root: one line for each step made, with its seconds."""
-
-
-class DiskFull(OSError):
-    """The disk is full; what has landed stays."""
 
 
 def run(step: Step, root: Path | str, *, machine: Machine | None = None) -> Path:

@@ -15,6 +15,7 @@ from typing import Any, overload
 
 import polars as pl
 
+from dataengine.errors import Stopped
 from dataengine.names import nearest
 
 SCORE = pl.Struct({"value": pl.Float32, "reason": pl.String})
@@ -101,7 +102,7 @@ class Scorer:
         """One score for each row, as a struct column named after the scorer.
 
         A row that lacks a wanted value is unjudged; one that makes the scorer raise is unjudged with the error as its reason.
-        More than 1 % (and more than ten) such rows mean that the scorer is broken: RuntimeError.
+        More than 1 % (and more than ten) such rows mean that the scorer is broken: Stopped.
         """
         self.check_columns(rows.columns)
         given = [name for name in self.columns if name in rows.columns]
@@ -147,7 +148,7 @@ class Scorer:
     def _stop_if_broken(self, scores: Sequence[Score]) -> None:
         errors = [s.reason for s in scores if s.reason.startswith(ERROR)]
         if len(errors) > max(10, len(scores) // 100):
-            raise RuntimeError(
+            raise Stopped(
                 f"{self.name} failed on {len(errors)} of {len(scores)} rows, first: {errors[0]}. "
                 "A few bad rows are left unjudged, this many mean a broken scorer: mend it and run again; nothing made so far is lost."
             )

@@ -12,15 +12,13 @@ from typing import Any, BinaryIO
 
 import polars as pl
 
+from dataengine.errors import CorruptShard
+
 MANIFEST = "manifest.json"
 JOURNAL = ".journal.jsonl"
 """What has landed in a folder that is not finished yet: one line for each file."""
 REJECTED = "rejected"
 """The sub-folder of the rows that a step dropped, with `dropped_by` and `dropped_because`."""
-
-
-class CorruptShard(ValueError):
-    """A file is not what its manifest or journal says."""
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from dataengine import shards
+from dataengine.errors import Stopped
 from dataengine.progress import Bar, say
 
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ class Work:
                 for future in as_completed(asked):
                     yield asked[future], future.result()
             except BrokenProcessPool as error:
-                raise RuntimeError(
+                raise Stopped(
                     f"a worker of {self.name} died (out of memory, or killed). What it had landed is kept: run again, with fewer --workers if memory was short."
                 ) from error
             finally:
