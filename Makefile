@@ -7,13 +7,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP_INSTALL := $(PYTHON) -m pip --python $(BIN)/python install --quiet $(PIP_ARGS) -c constraints.txt
 
-.PHONY: help demo test check fix setup clean
+.PHONY: help demo test check fix docs setup clean
 
 help:
 	@echo 'make demo    the whole R1 road in miniature, at most 15 minutes on two cores'
 	@echo 'make test    every test'
 	@echo 'make check   ruff and pyright'
 	@echo 'make fix     format, and mend what ruff can mend'
+	@echo 'make docs    draw the map in docs/architecture.md again'
 	@echo 'make clean   remove the environment and the caches (runs/ is kept)'
 
 demo: setup
@@ -30,6 +31,9 @@ check: setup
 fix: setup
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+docs: setup
+	$(BIN)/python docs/rooms.py
 
 setup: $(VENV)/installed
 
