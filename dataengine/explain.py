@@ -50,7 +50,11 @@ def _places(folder: Path, prompt_id: str, sample: str) -> Iterator[Trace]:
         columns = rows.collect_schema().names()
         if "prompt_id" not in columns:
             continue
-        chosen = rows.filter(pl.col("prompt_id").str.starts_with(prompt_id)) if len(prompt_id) < 16 else rows.filter(pl.col("prompt_id") == prompt_id)
+        chosen = (
+            rows.filter(pl.col("prompt_id").str.starts_with(prompt_id))
+            if len(prompt_id) < 16
+            else rows.filter(pl.col("prompt_id") == prompt_id)
+        )
         if sample and "sample" in columns:
             chosen = chosen.filter(pl.col("sample") == int(sample))
         for row in chosen.collect().iter_rows(named=True):

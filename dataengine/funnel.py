@@ -32,7 +32,7 @@ def rejections(folder: Path, *, where: Mapping[str, str] | None = None) -> pl.Da
     columns = rows.collect_schema().names()
     if "dropped_by" not in columns or any(column not in columns for column in where or {}):
         return pl.DataFrame(schema={"dropped_by": pl.String, "dropped_because": pl.String, "rows": pl.UInt32})
-    chosen = rows.filter(pl.all_horizontal(pl.lit(True), *(pl.col(column) == value for column, value in (where or {}).items())))
+    chosen = rows.filter(pl.all_horizontal(pl.lit(value=True), *(pl.col(column) == value for column, value in (where or {}).items())))
     kind = pl.col("dropped_because").str.replace_all(r"\d+(\.\d+)?", "N").str.slice(0, 80)
     return (
         chosen.select("dropped_by", kind)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from typing import Any
@@ -55,7 +55,7 @@ def _make(work: Work) -> None:
         responses.sync()
         for number, part in enumerate(_slices(problems, prompts)):
             if f"{number:05d}.parquet" not in work.landed:
-                work.land(f"{number:05d}.parquet", _rows(*part, responses, work.settings, sampling, engine))
+                work.land(f"{number:05d}.parquet", _rows(*part, responses, settings=work.settings, sampling=sampling, engine=engine))
 
 
 def with_stops(sampling: Sampling, template: Template) -> Sampling:
@@ -87,22 +87,26 @@ def _slices(problems: pl.DataFrame, prompts: Sequence[str]) -> Iterator[tuple[pl
 
 
 def _rows(
-    problems: pl.DataFrame, prompts: Sequence[str], responses: Responses, settings: dict[str, Any], sampling: Sampling, engine: Engine
+    problems: pl.DataFrame, prompts: Sequence[str], responses: Responses, *, settings: Mapping[str, Any], sampling: Sampling, engine: Engine
 ) -> pl.DataFrame:
     split, prefill = SPLITS[settings["parts"]], settings["template"].prefill
-    found = [responses.get(prompt, sample) | {"prompt": prompt} for prompt in prompts for sample in range(settings["samples"])]
-    for row in found:
-        del row["key"]
-        fits = row["finish_reason"] != "prompt_too_long"
-        row["response"] = prefill + row["response"] if fits else None
-        row["reasoning"], row["summary"] = split(row["response"]) if fits else (None, None)
-    drawn = json.dumps(sampling.identity(), ensure_ascii=False, sort_keys=True)
-    made = pl.DataFrame(found, schema={name: dtype for name, dtype in schema(RESPONSE).items() if name in found[0]} if found else None)
-    made = made.with_columns(model=pl.lit(engine.model), model_revision=pl.lit(engine.revision), sampling=pl.lit(drawn))
-    repeated = _repeat(problems, settings["samples"])
-    return pl.concat([repeated.drop([name for name in made.columns if name in repeated.columns]), made.select(list(schema(RESPONSE)))], how="horizontal")
+    always = {
+        "model": engine.model,
+        "model_revision": engine.revision,
+        "sampling": json.dumps(sampling.identity(), ensure_ascii=False, sort_keys=True),
+    }
+    found = []
+    for prompt in prompts:
+        for sample in range(settings["samples"]):
+            row = responses.get(prompt, sample)
+            text = None if row["finish_reason"] == "prompt_too_long" else prefill + row["response"]
+            reasoning, summary = (None, None) if text is None else split(text)
+            found.append({**row, **always, "prompt": prompt, "response": text, "reasoning": reasoning, "summary": summary})
+    ours = schema(RESPONSE)
+    made = pl.DataFrame([pl.Series(name, [row[name] for row in found], dtype=dtype) for name, dtype in ours.items()])
+    asked = _repeat(problems, settings["samples"])
+    return pl.concat([asked.drop([name for name in ours if name in asked.columns]), made], how="horizontal")
 
 
 def _repeat(rows: pl.DataFrame, times: int) -> pl.DataFrame:
     return rows[[index for index in range(len(rows)) for _ in range(times)]]
-

@@ -44,5 +44,5 @@ def _open(path: Path) -> BinaryIO:
     if path.suffix == ".zst":
         import zstandard
 
-        return io.BufferedReader(zstandard.open(path, "rb"))  # type: ignore[arg-type]  # its reader lacks iteration by lines
+        return io.BufferedReader(zstandard.open(path, "rb"))
     return path.open("rb")

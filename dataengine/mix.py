@@ -49,7 +49,9 @@ def mix(parts: Mapping[str, Step], quotas: Sequence[Quota], *, seed: int, stop_w
             raise ValueError(f"a quota names the part {quota.part!r}; the mix has {', '.join(sorted(parts))}")
     buckets = [quota.bucket for quota in quotas]
     if len(set(buckets)) < len(buckets):
-        raise ValueError(f"two quotas ask for the same rows: {', '.join(sorted({bucket for bucket in buckets if buckets.count(bucket) > 1}))}")
+        raise ValueError(
+            f"two quotas ask for the same rows: {', '.join(sorted({bucket for bucket in buckets if buckets.count(bucket) > 1}))}"
+        )
     settings = {"quotas": list(quotas), "seed": seed, "stop_when_short": stop_when_short}
     return Step(name=name, make=_make, inputs=parts, settings=settings)
 
@@ -78,7 +80,6 @@ def _make(work: Work) -> None:
 
 def _ranked(rows: pl.DataFrame, *, part: str, seed: int) -> pl.DataFrame:
     """Rows by a hash of (seed, part, prompt, response): a shuffle that does not depend on position."""
-    import hashlib
 
     key = f"{seed}\0{part}".encode()[:64]
     wanted = [name for name in ("prompt_id", "sample", "response") if name in rows.columns]
@@ -94,7 +95,7 @@ def _matches(quota: Quota, columns: Sequence[str]) -> pl.Expr:
     for column in quota.where:
         if column not in columns:
             raise ValueError(f"the quota {quota.bucket!r} asks for the column {column!r}; the part has {', '.join(columns)}")
-    return pl.all_horizontal(pl.lit(True), *(pl.col(column) == value for column, value in quota.where.items()))
+    return pl.all_horizontal(pl.lit(value=True), *(pl.col(column) == value for column, value in quota.where.items()))
 
 
 def _line(quota: Quota, *, had: int, taken: int, folder: Path, root: Path) -> dict[str, Any]:
@@ -108,8 +109,13 @@ def _say_what_is_short(report: Sequence[Mapping[str, Any]], *, stop: bool) -> No
     for line in report:
         if line["short"] > 0:
             cost = "; ".join(f"{each['rows']} by {each['dropped_by']}" for each in line["dropped_before"][:5])
-            lines.append(f"{line['bucket']}: wanted {line['wanted']:,}, had {line['had']:,}, short {line['short']:,}" + (f" (dropped before: {cost})" if cost else ""))
+            lines.append(
+                f"{line['bucket']}: wanted {line['wanted']:,}, had {line['had']:,}, short {line['short']:,}"
+                + (f" (dropped before: {cost})" if cost else "")
+            )
     if lines and stop:
-        raise ValueError("the mix is short of its quotas:\n  " + "\n  ".join(lines) + "\nMake more rows, lower a bar or a quota, or let it be short.")
+        raise ValueError(
+            "the mix is short of its quotas:\n  " + "\n  ".join(lines) + "\nMake more rows, lower a bar or a quota, or let it be short."
+        )
     for line in lines:
         warn(f"short quota, {line}")

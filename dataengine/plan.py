@@ -32,7 +32,9 @@ def plan(step: Step, root: Path) -> Iterator[str]:
         there = shards.is_finished(place) or (not at.inputs and isinstance(at, Model) and place.exists())
         rows = shards.read_manifest(place)["rows"] if shards.is_finished(place) else None
         known = f", {rows:,} rows" if rows is not None else ""
-        yield f"{'there  ' if there else 'to make'}  {at.folder}{known}" + (f"  <- {', '.join(b.folder for b in at.inputs.values())}" if at.inputs else "")
+        yield f"{'there  ' if there else 'to make'}  {at.folder}{known}" + (
+            f"  <- {', '.join(b.folder for b in at.inputs.values())}" if at.inputs else ""
+        )
         if not there and "samples" in at.settings and "template" in at.settings:
             yield from _asked(at, root)
 

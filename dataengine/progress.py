@@ -78,5 +78,12 @@ def _rich_progress() -> Progress:
         def render(self, task: Task) -> Text:
             return Text(f"{task.speed:.3g} {task.fields['unit']}/s" if task.speed else "")
 
-    columns = (TextColumn("  {task.description}"), BarColumn(30), MofNCompleteColumn(), Rate(), TimeRemainingColumn(), TextColumn("{task.fields[figures]}"))
+    columns = (
+        TextColumn("  {task.description}"),
+        BarColumn(30),
+        MofNCompleteColumn(),
+        Rate(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[figures]}"),
+    )
     return Progress(*columns, console=Console(stderr=True), transient=True)

@@ -80,7 +80,9 @@ def _make(step: Step, root: Path, machine: Machine) -> dict[str, Any]:
 
 def _files(folder: Path) -> list[Path]:
     """Everything in a folder that is part of the promise; names that begin with a dot are not."""
-    return sorted(path for path in folder.rglob("*") if path.is_file() and not any(part.startswith(".") for part in path.relative_to(folder).parts))
+    return sorted(
+        path for path in folder.rglob("*") if path.is_file() and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+    )
 
 
 def _as_landed(folder: Path, path: Path, work: Work) -> shards.Landed:

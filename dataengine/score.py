@@ -96,7 +96,7 @@ class Scorer:
         if not self.batch:
             return chosen.function(*columns, **chosen.settings)
         series = [pl.Series(name, [value]) for name, value in zip(self.columns, columns, strict=False)]
-        return list(chosen.function(*series, **chosen.settings))[0]
+        return next(iter(chosen.function(*series, **chosen.settings)))
 
     def score(self, rows: pl.DataFrame) -> pl.Series:
         """One score for each row, as a struct column named after the scorer.

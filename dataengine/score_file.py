@@ -19,7 +19,9 @@ def score_file(scorer: Scorer, file: Path, *, out: Path, columns: Mapping[str, s
     """Write the file's rows with the score as one more column; the summary is what a person reads."""
     if not file.is_file():
         raise ValueError(f"there is no file {file}")
-    rows = pl.read_parquet(file) if file.suffix == ".parquet" else pl.DataFrame(list(json_lines(file)), infer_schema_length=None, strict=False)
+    rows = (
+        pl.read_parquet(file) if file.suffix == ".parquet" else pl.DataFrame(list(json_lines(file)), infer_schema_length=None, strict=False)
+    )
     if rows.is_empty():
         raise ValueError(f"{file} has no rows: nothing to score")
     for ours, theirs in columns.items():
@@ -43,6 +45,16 @@ def summary(scores: pl.Series) -> str:
     verdicts = pl.DataFrame({"value": scores.struct.field("value").round(3), "reason": kind})
     counted = verdicts.group_by("value", "reason").agg(rows=pl.len()).sort("rows", "reason", descending=[True, False])
     mean = scores.struct.field("value").drop_nulls().mean()
-    lines = [f"{row['rows']:>9,}  {'unjudged' if row['value'] is None else format(row['value'], '.3g'):>8}  {row['reason']}" for row in counted.head(20).iter_rows(named=True)]
+    lines = [
+        f"{row['rows']:>9,}  {'unjudged' if row['value'] is None else format(row['value'], '.3g'):>8}  {row['reason']}"
+        for row in counted.head(20).iter_rows(named=True)
+    ]
     judged = len(scores) - scores.struct.field("value").null_count()
-    return "\n".join([*lines, f"{len(scores):,} rows, {judged:,} judged, mean {mean:.4f}" if isinstance(mean, float) else f"{len(scores):,} rows, none judged"])
+    return "\n".join(
+        [
+            *lines,
+            f"{len(scores):,} rows, {judged:,} judged, mean {mean:.4f}"
+            if isinstance(mean, float)
+            else f"{len(scores):,} rows, none judged",
+        ]
+    )

@@ -108,7 +108,7 @@ def _make_from_hub(work: Work) -> None:
         found = datasets.load_dataset(ask["dataset"], ask["subset"], split=ask["split"], revision=ask["revision"])
     except (OSError, ValueError) as error:  # not found, offline, unknown split or subset
         raise ValueError(f"the dataset {ask['dataset']!r} (split {ask['split']!r}) cannot be read: {error}") from error
-    _land_problems(work, found, source=f"{ask['dataset']}:{ask['split']}", bad=[])  # type: ignore[arg-type]  # a split is iterable rows
+    _land_problems(work, found, source=f"{ask['dataset']}:{ask['split']}", bad=[])
 
 
 def _make_from_gym(work: Work) -> None:
@@ -120,7 +120,8 @@ def _make_from_gym(work: Work) -> None:
         raise ValueError(f"reasoning-gym has no task {ask['task']!r}. {nearest(ask['task'], known)}")
     task = reasoning_gym.create_dataset(ask["task"], size=ask["size"], seed=ask["seed"], **ask["task_settings"])
     given = (
-        {"question": row["question"], "answer": row["answer"], "checks": {"task": ask["task"], "entry": row}, "domain": "logic"} for row in task
+        {"question": row["question"], "answer": row["answer"], "checks": {"task": ask["task"], "entry": row}, "domain": "logic"}
+        for row in task
     )
     _land_problems(work, given, source=f"reasoning-gym:{ask['task']}", bad=[])
 
@@ -170,7 +171,9 @@ def _problem(raw: Mapping[str, Any], *, columns: Mapping[str, str], constants: M
     question = row.pop("question", None)
     if row.get("messages") is None:
         if not isinstance(question, str) or not question.strip():
-            raise ValueError(f"{source}: a row has neither messages nor question; it has {', '.join(raw)}. Map one: --columns question=THEIR_NAME")
+            raise ValueError(
+                f"{source}: a row has neither messages nor question; it has {', '.join(raw)}. Map one: --columns question=THEIR_NAME"
+            )
         row["messages"] = [{"role": "user", "content": question}]
     row["messages"] = [{"role": message["role"], "content": message["content"]} for message in row["messages"]]
     row["prompt_id"] = prompt_id(row["messages"])

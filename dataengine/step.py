@@ -30,7 +30,9 @@ def identity(value: Any) -> Any:
         return value
     if isinstance(value, Path):
         return str(value)
-    raise ValueError(f"a step's setting must be plain values, a dataclass or something with identity(); got {type(value).__name__}: {value!r}")
+    raise ValueError(
+        f"a step's setting must be plain values, a dataclass or something with identity(); got {type(value).__name__}: {value!r}"
+    )
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -98,7 +98,8 @@ class Work:
                     yield asked[future], future.result()
             except BrokenProcessPool as error:
                 raise Stopped(
-                    f"a worker of {self.name} died (out of memory, or killed). What it had landed is kept: run again, with fewer --workers if memory was short."
+                    f"a worker of {self.name} died (out of memory, or killed). What had landed is kept: "
+                    "run again, with fewer --workers if memory was short."
                 ) from error
             finally:
                 pool.shutdown(cancel_futures=True)

@@ -40,7 +40,7 @@ class Sampling:
 
 @dataclass(frozen=True, kw_only=True)
 class Response:
-    """One finished sample. `Response(sample=3, token_ids=[..], text="<think>...", logprobs=[..], finish_reason="stop", prompt_tokens=31)`"""
+    """One finished sample: `Response(sample=3, token_ids=[..], text="<think>..", logprobs=[..], finish_reason="stop", prompt_tokens=31)`"""
 
     sample: int
     """Which of the asked samples this is."""

@@ -42,5 +42,7 @@ def _from_file(name: str) -> Recipe:
     sys.path.insert(0, str(path.parent))  # so that worker processes find the module by its name again
     module = importlib.import_module(path.stem)
     if not hasattr(module, function):
-        raise ValueError(f"{path} has no function {function!r}. {nearest(function, [each for each in vars(module) if not each.startswith('_')])}")
+        raise ValueError(
+            f"{path} has no function {function!r}. {nearest(function, [each for each in vars(module) if not each.startswith('_')])}"
+        )
     return getattr(module, function)
