@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+import pickle
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dataengine.errors import Stopped
+from dataengine.score import SCORE, Score, batch_scorer, scorer
+
+
+@scorer
+def long_enough(response: str, language: str | None = None, *, at_least: int = 3) -> Score:
+    if response == "boom":
+        raise KeyError("boom")
+    return Score(float(len(response) >= at_least), f"{len(response)} characters, {language}")
+
+
+@batch_scorer(version="7")
+def has_letter(response: pl.Series, *, letter: str = "a") -> list[Score]:
+    return [Score(float(letter in text), letter) for text in response]
+
+
+@given(st.floats(allow_nan=True))
+def test_a_score_outside_zero_to_one_is_refused(value: float) -> None:
+    if 0.0 <= value <= 1.0:
+        assert Score(value, "fine").value == value
+    else:
+        with pytest.raises(ValueError, match="lies in"):
+            Score(value, "not fine")
+
+
+def test_a_score_has_no_truth_value() -> None:
+    with pytest.raises(TypeError, match=r"ask for \.value"):
+        bool(Score(0.0, "wrong"))
+
+
+def test_one_row_and_a_frame_are_judged_alike() -> None:
+    rows = pl.DataFrame({"response": ["ab", "abc"]})
+    for judge in (long_enough, has_letter):
+        column = judge.score(rows)
+        assert column.dtype == SCORE
+        assert column.name == judge.name
+        assert [Score(**row) for row in column] == [judge("ab"), judge("abc")]
+
+
+def test_settings_bind_and_unknown_ones_are_answered_with_the_nearest_name() -> None:
+    assert long_enough.with_(at_least=5)("abcd").value == 0.0
+    assert long_enough("abcd", at_least=5).value == 0.0
+    with pytest.raises(ValueError, match="Did you mean 'at_least'"):
+        long_enough.with_(at_lest=5)
+
+
+def test_a_missing_column_names_the_scorer_the_column_and_what_there_is() -> None:
+    with pytest.raises(ValueError, match=r"long_enough wants the column 'response'; the rows have respons\b"):
+        long_enough.score(pl.DataFrame({"respons": ["a"]}))
+
+
+def test_a_row_without_a_wanted_value_is_unjudged_and_an_optional_column_may_be_null() -> None:
+    rows = pl.DataFrame({"response": [None, "abc"], "language": ["en", None]})
+    assert long_enough.score(rows).to_list() == [
+        {"value": None, "reason": "no response"},
+        {"value": 1.0, "reason": "3 characters, None"},
+    ]
+
+
+def test_no_rows_give_an_empty_column() -> None:
+    assert long_enough.score(pl.DataFrame({"response": pl.Series([], dtype=pl.String)})).to_list() == []
+
+
+def test_a_row_that_makes_the_scorer_raise_is_unjudged() -> None:
+    scored = long_enough.score(pl.DataFrame({"response": ["abc", "boom"]})).to_list()
+    assert scored[0]["value"] == 1.0
+    assert scored[1]["value"] is None
+    assert "KeyError" in scored[1]["reason"]
+
+
+def test_a_scorer_that_fails_on_many_rows_stops_the_run() -> None:
+    with pytest.raises(Stopped, match="failed on 11 of 100 rows"):
+        long_enough.score(pl.DataFrame({"response": ["boom"] * 11 + ["fine"] * 89}))
+
+
+def test_a_scorer_pickles_with_its_settings() -> None:
+    again = pickle.loads(pickle.dumps(has_letter.with_(letter="b")))
+    assert again == has_letter.with_(letter="b")
+    assert again != has_letter
+    assert again("b").value == 1.0
+
+
+def test_the_identity_holds_version_and_every_setting_also_the_defaults() -> None:
+    assert has_letter.identity()["settings"] == {"letter": "a"}
+    assert has_letter.identity() == has_letter.with_(letter="a").identity()
+    assert has_letter.identity()["version"] == "7"
