@@ -48,7 +48,8 @@ def _make(work: Work) -> None:
     numbers = range(work.settings["samples"])
     problems = work.rows("problems")
     prompts = [template.render(messages) for messages in problems["messages"].to_list()]
-    with work.engine() as engine, Responses(work.root, revision=engine.revision, sampling=sampling) as responses:
+    longest = sampling.max_tokens + max((len(prompt.encode()) for prompt in prompts), default=0)  # no token is shorter than a byte
+    with work.engine(longest=longest) as engine, Responses(work.root, revision=engine.revision, sampling=sampling) as responses:
         missing = [(prompt, todo) for prompt in dict.fromkeys(prompts) if (todo := responses.missing(prompt, numbers))]
         with work.bar(total=sum(len(todo) for _, todo in missing), unit="responses") as bar:
             asyncio.run(_ask_all(engine, responses, missing, sampling, bar))

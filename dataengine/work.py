@@ -68,11 +68,11 @@ class Work:
         """A progress bar named after the step."""
         return Bar(self.name, total=total, unit=unit)
 
-    def engine(self, model: str = "model") -> AbstractContextManager[Engine]:
-        """The engine that answers for one input, closed at the end of the `with`."""
+    def engine(self, model: str = "model", *, longest: int) -> AbstractContextManager[Engine]:
+        """The engine that answers for one input, with room for `longest` tokens; closed at the end of the `with`."""
         from dataengine.inference.choose import open_engine
 
-        return closing(open_engine(self.inputs[model], device=self.machine.device, slots=self.machine.slots))
+        return closing(open_engine(self.inputs[model], longest=longest, device=self.machine.device, slots=self.machine.slots))
 
     def each_shard(self, judge: Judge, data: str = "data") -> None:
         """Land the parts of every input shard, in worker processes where there is enough to do."""

@@ -6,13 +6,19 @@ from pathlib import Path
 
 from dataengine.inference.engine import Engine
 
+CONTEXT_STEP = 256
 
-def open_engine(folder: Path, *, device: str = "auto", slots: int = 0) -> Engine:
-    """The engine of one folder; ValueError where it is neither a model nor recorded responses."""
+
+def open_engine(folder: Path, *, longest: int, device: str = "auto", slots: int = 0) -> Engine:
+    """The engine of one folder, with room for `longest` tokens of prompt and response (or what the model can do).
+
+    ValueError where the folder is neither a model nor recorded responses.
+    """
     if not (folder / "config.json").exists() and any(folder.glob("*.parquet")):
         from dataengine.inference.replay import ReplayEngine
 
         return ReplayEngine.of(folder)
     from dataengine.inference.local import LocalEngine
 
-    return LocalEngine.of(folder, device=device, slots=slots)
+    context = -(-longest // CONTEXT_STEP) * CONTEXT_STEP
+    return LocalEngine.of(folder, slots=slots, context=context, device=device)
