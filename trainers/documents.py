@@ -8,6 +8,7 @@ from typing import Any, Literal
 import polars as pl
 from transformers import PreTrainedTokenizerBase
 
+from dataengine.inference.weights import prompt_ids
 from dataengine.templates import Template
 from trainers.packing import Document
 
@@ -29,7 +30,7 @@ def sft_documents(
             refused[number] = found
         else:
             texts[number] = found
-    prompts = encode_prompts(tokenizer, [prompt for prompt, _ in texts.values()])
+    prompts = [prompt_ids(tokenizer, prompt) for prompt, _ in texts.values()]
     responses = encode_responses(tokenizer, [response for _, response in texts.values()])
     finished = rows["finish_reason"].fill_null("stop").to_list() if "finish_reason" in rows.columns else ["stop"] * len(rows)
     documents = []
@@ -43,11 +44,6 @@ def sft_documents(
         else:
             documents.append(Document(prompt=prompt, responses=[response], rows=[number], train_prompt=train_on == "all"))
     return documents, refused
-
-
-def encode_prompts(tokenizer: PreTrainedTokenizerBase, prompts: list[str]) -> list[list[int]]:
-    """Token ids of prompts, with the tokens a tokenizer puts before a text (BOS), as engines encode them."""
-    return tokenizer(prompts)["input_ids"] if prompts else []
 
 
 def encode_responses(tokenizer: PreTrainedTokenizerBase, responses: list[str]) -> list[list[int]]:

@@ -31,18 +31,22 @@ def torch_device(name: str) -> str:
 
 
 def chosen(model: PreTrainedModel, pack: Pack, *, temperature: float = 1.0) -> Chosen:
-    """log p of every target of the pack and the entropy at it, with gradients where they are enabled."""
-    where = model.device
-    hidden_LH = model.base_model(
-        input_ids=pack.input_ids_L[None].to(where),
-        position_ids=pack.segments.positions()[None].to(where),
-        segments=pack.segments,
-        use_cache=False,
-    ).last_hidden_state[0]
+    """log p of every target of the pack under softmax(logits / temperature) and the entropy at it, with gradients where enabled."""
     head = model.get_output_embeddings()
     assert isinstance(head, torch.nn.Linear)
     assert head.bias is None
-    return chosen_logprobs(hidden_LH[pack.sources_T.to(where)], head.weight, pack.targets_T.to(where), temperature=temperature)
+    return chosen_logprobs(states(model, pack), head.weight, pack.targets_T.to(model.device), temperature=temperature)
+
+
+def states(model: PreTrainedModel, pack: Pack) -> Tensor:
+    """The hidden states that predict the pack's targets. [T, hidden size]"""
+    hidden_LH = model.base_model(
+        input_ids=pack.input_ids_L[None].to(model.device),
+        position_ids=pack.segments.positions()[None].to(model.device),
+        segments=pack.segments,
+        use_cache=False,
+    ).last_hidden_state[0]
+    return hidden_LH.index_select(0, pack.sources_T.to(model.device))
 
 
 def learning_rate(update: int, *, peak: float, floor: float, warmup: int, updates: int, shape: Shape) -> float:
