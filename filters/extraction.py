@@ -1,0 +1,189 @@
+"""Which part of a response is its final answer, and where did it stand?
+
+Only what follows the thoughts counts. Places in the order they are believed: `<answer>` tags, the last balanced `\\boxed{}`,
+a `####` line, a JSON field "answer", a sentence that announces the answer, and (unless only marked answers are wanted) the last line
+that holds a number or a formula. docs/answers.md says which reading was chosen where several make sense.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+
+CLOSINGS = ("</think>", "<|end_of_thought|>", "</thinking>", "</thought>", "|special_token|")
+"""What ends the thoughts in the output formats of R1, Sky-T1 and kin, and in the cold-start form."""
+
+OPENINGS = ("<think>", "<|begin_of_thought|>", "<thinking>", "<thought>", "|special_token|")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A final answer as it was written, or why there is none."""
+
+    text: str | None
+    """None where there is no answer."""
+    place: str
+    """Where it stood: answer tag, boxed, ####, json, said, last line; or the reason why there is none."""
+
+
+def final_answer(response: str, *, marked: bool = False) -> Found:
+    """The final answer of a response; `marked` refuses answers that nothing announces (place "last line")."""
+    reply, fault = after_thoughts(response)
+    if fault:
+        return Found(None, fault)
+    reply = _SPECIAL.sub(" ", reply)
+    tags = _ANSWER_TAG.findall(reply)
+    if tags:
+        inside = next((tag for tag in reversed(tags) if tag.strip()), "")
+        text = _boxed(inside) or _last_said(inside) or inside.strip()
+        return Found(text, "answer tag") if text else Found(None, "no answer found: empty <answer>")
+    for place, find in (("boxed", _boxed), ("####", _hashes), ("json", _json_field), ("said", _last_said)):
+        if text := find(reply):
+            return Found(text, place)
+    if "\\boxed{" in reply and reply.rstrip().count("{") > reply.count("}"):
+        return Found(None, "no answer found: unclosed \\boxed")
+    if not marked and (line := _last_line(reply)):
+        return Found(line, "last line")
+    return Found(None, "no answer found" if reply.strip() else "no answer found: empty response")
+
+
+def after_thoughts(response: str) -> tuple[str, str | None]:
+    """What follows the last closing tag that something follows, and a reason where the thoughts were never closed or are all there is."""
+    ends = sorted(match.end() for token in CLOSINGS for match in re.finditer(re.escape(token), response))
+    opened = [token for token in OPENINGS if token in response]
+    if "|special_token|" in opened and len(ends) < 2:
+        return "", "no answer found: thoughts not closed"
+    if not ends:
+        return (response, None) if not opened else ("", "no answer found: thoughts not closed")
+    for begin, end in zip(reversed(ends), [len(response), *reversed(ends)], strict=False):
+        piece = response[begin:end]
+        if piece.replace(next((token for token in CLOSINGS if piece.endswith(token)), "\0"), "").strip():
+            return piece, None
+    return "", "no answer found: nothing after the thoughts"
+
+
+_SPECIAL = re.compile(r"<\|[a-zA-Z_]{2,40}\|>|<｜[^｜]{2,40}｜>|</s>|<eo[as]>")
+_ANSWER_TAG = re.compile(r"<answer>((?:(?!<answer>).)*?)(?:</answer>|\Z)", re.DOTALL)
+_BOX = re.compile(r"\\(?:begin)?f?boxed\s*")
+_BETWEEN_BOXES = re.compile(
+    r"[\s$.]*(?:\\[()\[\]]|\\quad|\\qquad|\\[,;: ]|[\s$.])*(?:,|;|\band\b|\bor\b|和|或|\\text\{\s*(?:,\s*)?(?:and|or)\s*\})+"
+    r"(?:\\[()\[\]]|\\quad|\\qquad|\\[,;: ]|[\s$]|[a-zA-Z](?:_\{?\w+\}?)?\s*=)*"
+)
+_PERCENT_AFTER = re.compile(r"\s*(?:\\\)|\$)?\s*(?:\\?%|percent\b|pct\b)")
+
+
+def _boxed(text: str) -> str:
+    """Content of the last balanced box; boxes that only `,`, `and` or `or` parts from it are further parts of the same answer."""
+    boxes = [(match.start(), *inside) for match in _BOX.finditer(text) if (inside := _braced(text, match.end()))]
+    boxes = [box for box in boxes if box[2].strip()]
+    if not boxes:
+        return ""
+    start, end, content = boxes.pop()
+    parts = [content + ("%" if _PERCENT_AFTER.match(text, end) and "%" not in content else "")]
+    while boxes and (before := boxes.pop()) and start - before[1] < 60 and _BETWEEN_BOXES.fullmatch(text, before[1], start):
+        parts.insert(0, before[2])
+        start = before[0]
+    return ", ".join(parts).strip()
+
+
+def _braced(text: str, at: int) -> tuple[int, str] | None:
+    """(end, content) of the group that begins at `at`; TeX takes one token where there is no brace."""
+    if at >= len(text):
+        return None
+    if text[at] != "{":
+        token = re.compile(r"-?\w+").match(text, at)
+        return (token.end(), token.group()) if token else None
+    depth = 0
+    for place in range(at, len(text)):
+        if text[place] in "{}" and text[place - 1] != "\\":
+            depth += 1 if text[place] == "{" else -1
+            if not depth:
+                return place + 1, text[at + 1 : place]
+    return None
+
+
+def _hashes(text: str) -> str:
+    found = re.findall(r"####[ \t]*(\S[^\n]*)", text)
+    return found[-1].strip() if found and not re.fullmatch(r".*[A-Za-z]{3,} .*[A-Za-z]{3,} .*", found[-1]) else ""
+
+
+def _json_field(text: str) -> str:
+    found = re.findall(r'"(?:final_)?answer"\s*:\s*("(?:[^"\\]|\\.)*"|\[[^\]\n]*\]|[^\s",}\]][^,}\n]*)', text)
+    if not found:
+        return ""
+    try:
+        value = json.loads(found[-1], strict=False)
+    except json.JSONDecodeError:  # LaTeX with single backslashes
+        value = found[-1].strip('"')
+    return value.strip() if isinstance(value, str) else found[-1].strip()
+
+
+_SAID = re.compile(
+    r"(?:\b(?:final\s+)?answers?\b(?:\s*\([^()\n]{0,30}\))?[^.\n:=]{0,60}?(?:\*\*)?\s*(?:\bis\b|\bare\b|\bwould be\b|\bbe\b|:|=)"
+    r"|(?m:^\s*A\s*:)"
+    r"|(?:答案|正确答案|最终答案|答)\s*】?\s*(?:应该|应|就)?\s*(?:是|为|選|选|[:：])"
+    r"|【\s*答案\s*】"
+    r"|(?:故|应|所以|因此|故答案|正确)\s*选(?:择|项)?(?:是|为|[:：])?"
+    r"|\b(?:réponse|antwort|respuesta|resposta|risposta|antwoord|jibu)\b[^.\n:]{0,40}?(?:\best\b|\bist\b|\bes\b|\bé\b|\bè\b|\bni\b|:)"
+    r"|ответ[^.\n:]{0,30}?(?:[:—-])|答え\s*(?:は|[:：])|정답은|답은|답\s*[:：]|উত্তর\s*(?:হল|[:ঃ])|คำตอบ\s*(?:คือ|[:：])|సమాధానం\s*:)",
+    re.IGNORECASE,
+)
+_CLAUSE_END = re.compile(
+    r"(?<!\d)\.\s*(?=I hope\b)|(?<!\b[A-Z])\.(?:\s+(?=[A-Z\"'(*]|\Z)|\s*\Z)|[。；]|(?:,|\s)\s*(?:because|since|which|where|as shown|given that)\b|<eo"
+)
+
+
+_NO_ANSWER = re.compile(r"(?i)(?:indeed |also |thus |in)?(?:correct|wrong|right|not|valid|as follows|below)\b.{0,30}")
+
+
+def _last_said(text: str) -> str:
+    """What follows the last announcement of an answer, up to the end of its sentence."""
+    for match in reversed(list(_SAID.finditer(text))):
+        clause = _clause(text[match.end() :])
+        if re.search(r"\w|[○✓√]", clause) and (match.group()[-1] in ":：】" or not _NO_ANSWER.fullmatch(clause)):
+            return clause
+    return ""
+
+
+def _clause(rest: str) -> str:
+    rest = rest.lstrip(" \t\r\n:：*_>】")
+    shown = re.match(r"(?s)(?:therefore,?\s*)?(?:\$\$(.+?)\$\$|\\\[(.+?)\\\])", rest)
+    if shown:
+        return (shown.group(1) or shown.group(2)).strip().rstrip(".")
+    line = rest.split("\n", 1)[0]
+    if bold := re.search(r"\*\*([^*\n]*\d[^*\n]*)\*\*", line):
+        return _formula(bold.group(1)) or bold.group(1).strip().rstrip(".")
+    end = _CLAUSE_END.search(_shield(line))
+    clause = (line[: end.start()] if end else line).strip().strip("*_` ").rstrip(".,;")
+    return _formula(clause) or clause
+
+
+def _shield(line: str) -> str:
+    """The line with formulas blanked, so that no sentence ends inside one."""
+    return re.sub(r"\$[^$\n]*\$|\\\(.*?\\\)", lambda match: "x" * len(match.group()), line)
+
+
+_FORMULA = r"(?:\$\$?[^$\n]+\$\$?|\\\(.+?\\\))"
+_PROSE = re.compile(r"(?<![\\A-Za-z{])[A-Za-z]{3,}(?![A-Za-z}])")
+"""A word of prose: between two amounts of money there is no formula."""
+_JOINED = re.compile(rf"{_FORMULA}(?:\s*(?:,|;|,?\s*and\b|,?\s*or\b|和|或)\s*{_FORMULA})*(?:\s*(?:\\?%|percent\b|pct\b))?")
+
+
+def _formula(clause: str) -> str:
+    """The last formula of a sentence with those joined to it by `,`, `and` or `or`; empty where there is none."""
+    found = [match for match in _JOINED.finditer(clause) if len(_PROSE.findall(match.group())) < 3]
+    if not found or (re.search(r"\d", clause[found[-1].end() :]) and not re.search(r"\d", found[-1].group())):
+        return ""
+    return re.sub(r"(?<!\\)\$\$?|\\\(|\\\)", "", found[-1].group()).strip()
+
+
+def _last_line(text: str) -> str:
+    """The sentence that ends the text, the last one with a digit, a formula or nothing else; a text of one short line is all answer."""
+    lines = [line.strip() for line in text.strip().split("\n") if line.strip()]
+    if len(lines) == 1 and len(lines[0]) < 60 and len(lines[0].split()) < 8:
+        return _formula(lines[0]) or lines[0].rstrip(".")
+    for line in reversed(lines):
+        if re.search(r"\d|\\[a-zA-Z]{2}|(?<![A-Za-z])[A-H](?![A-Za-z])", line) and not re.fullmatch(r"(?:\$\$|\\\]|\\\[|```\w*|\W)*", line):
+            return _formula(line) or line
+    return ""

@@ -1,0 +1,128 @@
+"""One spelling for answers that only differ in how they are typed: Unicode signs, LaTeX spacing, fractions, brackets, text macros."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from functools import lru_cache
+
+_SIGNS = {
+    "−": "-",
+    "–": "-",
+    "—": "-",
+    "×": "\\times ",
+    "·": "\\cdot ",
+    "⋅": "\\cdot ",
+    "÷": "/",
+    "π": "\\pi ",
+    "∞": "\\infty ",
+    "≤": "\\le ",
+    "≥": "\\ge ",
+    "≠": "\\ne ",
+    "°": "^\\circ ",
+    "∪": "\\cup ",
+    "∩": "\\cap ",
+    "∈": "\\in ",
+    "±": "\\pm ",
+    "≈": "\\approx ",
+    "′": "'",
+    "’": "'",
+    "“": '"',
+    "”": '"',
+    "∅": "\\emptyset ",
+    "¥": "￥",
+}
+_SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺ⁿ", "0123456789-+n")
+_SUBSCRIPTS = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
+_TEXT_MACROS = (
+    r"\\(?:text|textbf|textit|textrm|texttt|textnormal|mathrm|mathbf|mathit|mathsf|operatorname\*?|mbox|hbox|rm|bf|boldsymbol|bm)"
+)
+
+
+def latex(text: str) -> str:
+    """The answer as LaTeX without its enclosing signs, otherwise as it was written: what a parser should read."""
+    return _braces(_unwrap(_unicode(text))).rstrip(" .,;:。，")
+
+
+@lru_cache(maxsize=100_000)
+def normalise(text: str) -> str:
+    """The answer in one spelling; what is left to compare is mathematics or words."""
+    text = _unicode(text)
+    text = _unwrap(text)
+    text = re.sub(r"\\(?:left|right|[bB]igg?[lrm]?|displaystyle|textstyle|limits|nolimits|phantom\{[^{}]*\})(?![a-zA-Z])\.?", "", text)
+    text = re.sub(r",\s*\\!\s*(?=\d{3})|(?<=\d)\\,\s*(?=\d{3}(?!\d))", ",", text).replace("\\!", "")
+    text = re.sub(r"\\(?:[,;: ]|quad|qquad|hspace\{[^{}]*\}|hfill|newline)(?![a-zA-Z])|~|&nbsp;", " ", text)
+    text = text.replace("{,}", ",").replace("\\%", "%").replace("\\$", "$").replace("\\#", "#").replace("\\_", "_").replace("\\&", "&")
+    text = re.sub(r"\\(?:dfrac|tfrac|cfrac)(?![a-zA-Z])", r"\\frac", text)
+    text = re.sub(r"\\(?:leq|leqslant)(?![a-zA-Z])|<=", r"\\le ", text)
+    text = re.sub(r"\\(?:geq|geqslant)(?![a-zA-Z])|>=", r"\\ge ", text)
+    text = re.sub(r"\\neq(?![a-zA-Z])|!=", r"\\ne ", text)
+    text = re.sub(r"\\lt(?![a-zA-Z])", "<", re.sub(r"\\gt(?![a-zA-Z])", ">", text))
+    text = re.sub(r"\\(?:degree|deg)(?![a-zA-Z])|\^\s*\{\s*\\circ\s*\}", r"^\\circ", text)
+    text = _braces(text)
+    text = re.sub(_TEXT_MACROS + r"\s*\{((?:[^{}]|\{[^{}]*\})*)\}", r" \1 ", text)
+    text = re.sub(r"\\(?:rm|bf|it)(?![a-zA-Z])", " ", text)
+    text = re.sub(r"\bbegin\{([pbvB]?matrix|array)\}", r"begin{\1}", text)
+    text = text.strip().strip('*`"').strip()
+    text = re.sub(r"(?:\\\\|\\|[.,;:!?、，。；：！]|\s)+$", "", text)
+    return re.sub(r"\s+", " ", text).strip()
+
+
+@lru_cache(maxsize=100_000)
+def key(text: str) -> str:
+    """The normalised answer without the spaces and braces that mean nothing: equal keys are equal answers."""
+    text = normalise(text)
+    text = re.sub(r"\\begin\{[bp]matrix\}", r"\\begin{matrix}", text)
+    text = re.sub(r"\\end\{[bp]matrix\}", r"\\end{matrix}", text)
+    text = re.sub(r"([_^])\{(\w)\}", r"\1\2", text)
+    text = re.sub(r"\s*(?:\^\\circ|degrees?)$", "", text)
+    text = re.sub(r"(?<=[^\w\s])\s+|\s+(?=[^\w\s\\])|(?<=\d)\s+(?=[a-zA-Z\\])", "", text)
+    return re.sub(r"(\\[a-zA-Z]+)\s+(?=[^a-zA-Z])", r"\1", text)
+
+
+def _unicode(text: str) -> str:
+    """ASCII and LaTeX for full-width letters, signs, superscripts, roots and vulgar fractions."""
+    if text.isascii():
+        return text
+    text = re.sub(r"[⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺ⁿ]+", lambda match: "^{" + match.group().translate(_SUPERSCRIPTS) + "}", text)
+    text = re.sub(r"[₀₁₂₃₄₅₆₇₈₉]+", lambda match: "_{" + match.group().translate(_SUBSCRIPTS) + "}", text)
+    text = re.sub(r"√\s*(?:\(([^()]*)\)|(\w+))", lambda match: "\\sqrt{" + (match.group(1) or match.group(2)) + "}", text)
+    text = re.sub(
+        r"[½⅓⅔¼¾⅕⅖⅗⅘⅙⅚⅛⅜⅝⅞]", lambda match: "\\frac{" + unicodedata.normalize("NFKC", match.group()).replace("⁄", "}{") + "}", text
+    )
+    text = unicodedata.normalize("NFKC", text)
+    return "".join(_SIGNS.get(character, character) for character in text)
+
+
+_WRAPPERS = (
+    re.compile(r"\$\$(.*)\$\$", re.DOTALL),
+    re.compile(r"\$([^$]*)\$", re.DOTALL),
+    re.compile(r"\\\((.*)\\\)", re.DOTALL),
+    re.compile(r"\\\[(.*)\\\]", re.DOTALL),
+    re.compile(r"\\boxed\{([^{}]*)\}"),
+    re.compile(r"\*\*([^*]*)\*\*"),
+    re.compile(r"`([^`]*)`"),
+    re.compile(r"\\(?:text|textbf|mathrm|mathbf)\{([^{}]*)\}"),
+)
+
+
+def _unwrap(text: str) -> str:
+    """Without what only encloses the whole answer or parts of it: dollar signs, display brackets, bold."""
+    text = text.strip()
+    for _ in range(4):
+        inside = next((match.group(1) for wrapper in _WRAPPERS if (match := wrapper.fullmatch(text))), None)
+        if inside is None or not inside.strip():
+            break
+        text = inside.strip()
+    if re.search(r"(?<!\\)\$[^$]*[\\^_=a-zA-Z][^$]*(?<!\\)\$", text) or re.fullmatch(r"(?:\$[^$]+\$|[,;\s]|and|or)+.*", text):
+        text = re.sub(r"(?<!\\)\$", "", text)
+    return re.sub(r"\\[()\[\]]", "", text) if re.search(r"\\\(.*\\\)|\\\[.*\\\]", text, re.DOTALL) else text
+
+
+def _braces(text: str) -> str:
+    """Full braces for TeX's one-token arguments: \\frac12, \\frac1{2}, \\sqrt3, x^{2}."""
+    text = re.sub(r"\\(frac|sqrt)\s+(?=[\w{\[\\])", r"\\\1", text)
+    text = re.sub(r"\\frac([^{\\\s])([^{\\\s])", r"\\frac{\1}{\2}", text)
+    text = re.sub(r"\\frac([^{\\\s])(?=\{)", r"\\frac{\1}", text)
+    text = re.sub(r"(\\frac\{[^{}]*\})([^{\\\s])", r"\1{\2}", text)
+    return re.sub(r"\\sqrt(\w)", r"\\sqrt{\1}", text)
