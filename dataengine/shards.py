@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 from collections.abc import Callable, Iterator
@@ -58,7 +59,9 @@ def sync_folder(folder: Path) -> None:
 def land(folder: Path, file: str, rows: pl.DataFrame) -> Landed:
     """Write one shard and say what has landed."""
     path = folder / file
-    write_atomically(path, lambda out: rows.write_parquet(out, compression="zstd"))
+    packed = io.BytesIO()  # packed in memory first: polars hides a full disk behind an error of its own
+    rows.write_parquet(packed, compression="zstd")
+    write_atomically(path, lambda out: out.write(packed.getbuffer()))
     return describe(folder, path, rows=len(rows))
 
 

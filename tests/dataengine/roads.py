@@ -31,7 +31,7 @@ def short_of_e(response: str) -> Score:
     return Score(float(response.count("e") < 2), f"{response.count('e')} times e")
 
 
-def rollouts(model: Path, *, prompts: int = 40, samples: int = 4, max_tokens: int = 48) -> Step:
+def rollouts(model: Path, *, prompts: int = 40, samples: int = 4, max_tokens: int = 160) -> Step:
     """What the model says to `prompts` questions of different lengths."""
     problems = rows([{"question": f"{'how much is ' * (n % 3)}{n}+{n * n}?", "answer": str(n + n * n)} for n in range(prompts)])
     sampling = Sampling(temperature=1.0, max_tokens=max_tokens, seed=3)
