@@ -158,7 +158,7 @@ def attention(
     if slots is not None:
         return slots.attend(module.layer_idx, query, key, value, scaling).transpose(1, 2), None
     if segments is None:
-        return _causal(query, key, value, scaling).transpose(1, 2), None
+        return causal(query, key, value, scaling).transpose(1, 2), None
     if query.shape[0] != 1 or query.shape[2] != segments.total:
         raise ValueError(
             f"segments describe one row of {segments.total} tokens, got a batch of {query.shape[0]} x {query.shape[2]}: "
@@ -169,7 +169,8 @@ def attention(
     return attend(packed[0], packed[1], packed[2], segments, scaling)[None], None
 
 
-def _causal(query: Tensor, key: Tensor, value: Tensor, scale: float) -> Tensor:
+def causal(query: Tensor, key: Tensor, value: Tensor, scale: float) -> Tensor:
+    """Plain causal attention. [B, H, T, D], [B, K, T, D], [B, K, T, D] -> [B, H, T, D]"""
     return F.scaled_dot_product_attention(query, key, value, is_causal=True, scale=scale, enable_gqa=query.shape[1] != key.shape[1])
 
 
@@ -179,7 +180,7 @@ def _bucketed(query: Tensor, key: Tensor, value: Tensor, segments: Segments, sca
     outputs = []
     for bucket in buckets:
         padded = [x.index_select(0, bucket.view(-1)).unflatten(0, bucket.shape).transpose(1, 2) for x in (query, key, value)]
-        outputs.append(_causal(padded[0], padded[1], padded[2], scale).transpose(1, 2).flatten(0, 1))
+        outputs.append(causal(padded[0], padded[1], padded[2], scale).transpose(1, 2).flatten(0, 1))
     return torch.cat(outputs).index_select(0, own)
 
 

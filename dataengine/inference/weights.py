@@ -40,6 +40,12 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     return AutoTokenizer.from_pretrained(folder)
 
 
+def prompt_ids(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
+    """Tokens of a rendered prompt: the beginning token that the model expects stands there once, even if the template wrote it."""
+    written = bool(tokenizer.bos_token) and text.startswith(str(tokenizer.bos_token))
+    return tokenizer(text, add_special_tokens=not written)["input_ids"]
+
+
 def weights_revision(folder: Path) -> str:
     """Twelve hexadecimal digits of the content of the weights, the configuration and the tokenizer."""
     _check(folder)
