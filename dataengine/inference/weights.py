@@ -20,8 +20,9 @@ CONTENT = (
     "tokenizer_config.json",
     "vocab.json",
     "merges.txt",
+    "*.parquet",
 )
-"""What decides what a model says; a manifest or a training state beside it does not."""
+"""What decides what a model says (or a recording replays); a manifest or a training state beside it does not."""
 
 
 def load_model(folder: Path, *, dtype: torch.dtype = torch.float32, device: str = "cpu") -> PreTrainedModel:
@@ -47,8 +48,9 @@ def prompt_ids(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
 
 
 def weights_revision(folder: Path) -> str:
-    """Twelve hexadecimal digits of the content of the weights, the configuration and the tokenizer."""
-    _check(folder)
+    """Twelve hexadecimal digits of the content of the weights, the configuration and the tokenizer, or of recorded responses."""
+    if not any(folder.glob("*.parquet")):
+        _check(folder)
     total = hashlib.blake2b(digest_size=6)
     for path in sorted({path for pattern in CONTENT for path in folder.glob(pattern)}):
         with path.open("rb") as file:
