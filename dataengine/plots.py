@@ -31,7 +31,7 @@ class Metric:
     """One figure of training to plot: `Metric(key="reward", title="reward")`."""
 
     key: str
-    """Its name in metrics.jsonl."""
+    """Its name in metrics.jsonl; `scores.zero_format` is the entry of the mapping `scores`."""
     title: str
     note: str = ""
     share: bool = False
@@ -40,9 +40,29 @@ class Metric:
 
 def points(run: Run, key: str) -> tuple[list[float], list[float]]:
     """(steps, values) of the updates that have a finite value; an update without `step` counts from 1."""
-    found = [(each.get("step", number), each.get(key)) for number, each in enumerate(run, start=1)]
+    found = [(each.get("step", number), _value(each, key)) for number, each in enumerate(run, start=1)]
     kept = [(float(step), float(value)) for step, value in found if value is not None and math.isfinite(value)]
     return [step for step, _ in kept], [value for _, value in kept]
+
+
+def _value(update: Mapping[str, Any], key: str) -> float | None:
+    value: Any = update
+    for part in key.split("."):
+        value = value.get(part) if isinstance(value, Mapping) else None
+    return value
+
+
+def found_metrics(runs: Mapping[str, Run]) -> list[Metric]:
+    """What the trainers' figures say of learning: the reward, each scorer's average, length, cut-off responses, the loss."""
+    updates = [update for run in runs.values() for update in run]
+    scorers = dict.fromkeys(name for update in updates for name in update.get("scores", {}))
+    return [
+        Metric(key="reward", title="reward", note="average over the rollouts of an update"),
+        *(Metric(key=f"scores.{name}", title=name.replace("_", " "), note="average over the rollouts", share=True) for name in scorers),
+        Metric(key="response_tokens", title="response length", note="tokens per rollout"),
+        Metric(key="truncated", title="cut off", note="rollouts that reached the token limit", share=True),
+        Metric(key="loss", title="loss", note="per trained token"),
+    ]
 
 
 def smoothed(values: Sequence[float]) -> list[float]:

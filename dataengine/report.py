@@ -17,25 +17,15 @@ from typing import Any, ClassVar
 
 import jinja2
 
-from dataengine.plots import Metric, Run, curve, legend
+from dataengine.plots import Metric, Run, curve, found_metrics, legend
 from dataengine.shards import write_atomically
-from dataengine.stage_graph import NODE_HEIGHT, NODE_WIDTH, Node, Picture, layout
+from dataengine.stage_graph import NODE_HEIGHT, Node, Picture, layout
 from dataengine.stage_table import Figure, cell, figures
 
 FOLD_CHARACTERS, FOLD_LINES = 700, 14
 """A text longer than this is folded, and its first half of that is shown."""
 
 TAGS = re.compile(r"(</?(?:think|answer|summary)>|\|special_token\|)")
-
-TRAINING = (
-    Metric(key="reward", title="reward", note="average over the rollouts of an update"),
-    Metric(key="accuracy", title="accuracy", note="right answers among the rollouts", share=True),
-    Metric(key="format", title="format", note="rollouts that keep to the format", share=True),
-    Metric(key="language", title="language share", note="words of the thoughts in the question's language", share=True),
-    Metric(key="reflection", title="reflection words", note="per rollout: “wait”, “check”, “等等” and the like"),
-    Metric(key="length", title="response length", note="tokens per rollout"),
-)
-"""What the R1 papers plot against the training step."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +69,8 @@ class Curves(Section):
     title: str = "Training"
     runs: Mapping[str, Run]
     """Name of the run -> the lines of its metrics.jsonl (`read_metrics`)."""
-    metrics: Sequence[Metric] = TRAINING
+    metrics: Sequence[Metric] = ()
+    """None named: the reward, every scorer, length and loss, as far as the runs have them."""
 
     @property
     def legend(self) -> list[tuple[str, int, bool]]:
@@ -89,7 +80,7 @@ class Curves(Section):
     @property
     def plots(self) -> Iterator[tuple[Metric, str]]:
         """Metrics that some run has, with their SVG."""
-        return ((metric, svg) for metric in self.metrics if (svg := curve(metric, self.runs)))
+        return ((metric, svg) for metric in self.metrics or found_metrics(self.runs) if (svg := curve(metric, self.runs)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -209,4 +200,4 @@ def _template() -> jinja2.Template:
     loader = jinja2.FileSystemLoader(Path(__file__).parent)
     environment = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters["settings"] = lambda value: json.dumps(value, indent=1, ensure_ascii=False, default=str)
-    return environment.get_template("report.html.jinja", globals={"box_width": NODE_WIDTH, "box_height": NODE_HEIGHT})
+    return environment.get_template("report.html.jinja", globals={"box_height": NODE_HEIGHT})

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-NODE_WIDTH, NODE_HEIGHT = 176, 44
+NARROWEST, NODE_HEIGHT = 110, 44
+LETTER, NOTE_LETTER, PADDING = 8.2, 6.3, 24
+"""Average widths of a letter of the name and of the note, by which a box is made wide enough."""
 LANE = 20
 """Width kept free where a line passes a row of boxes."""
 GAP = 22
@@ -28,6 +30,11 @@ class Node:
     kind: Literal["model", "data"] = "model"
     note: str = ""
     """A few words under the name: the trainer, the rows."""
+
+    @property
+    def width(self) -> float:
+        """Pixels that the box needs for its text."""
+        return max(NARROWEST, LETTER * len(self.name) + PADDING, NOTE_LETTER * len(self.note) + PADDING)
 
 
 @dataclass(frozen=True)
@@ -65,7 +72,7 @@ class _Place:
 
     @property
     def width(self) -> float:
-        return NODE_WIDTH if self.node else LANE
+        return self.node.width if self.node else LANE
 
     @property
     def weight(self) -> float:
@@ -92,7 +99,7 @@ def layout(nodes: Sequence[Node]) -> Picture:
     right = max((place.x + place.width / 2 for place in places), default=0.0) + MARGIN
     for place in places:
         place.x -= left
-    boxes = [Box(place.node, place.x - NODE_WIDTH / 2, _top(place)) for place in places if place.node]
+    boxes = [Box(place.node, place.x - place.width / 2, _top(place)) for place in places if place.node]
     curves = [_curve(place, end) for place in places if place.node for end in place.below]
     return Picture(width=right - left, height=len(rows) * ROW - ROW + NODE_HEIGHT + 2 * MARGIN, boxes=boxes, curves=curves)
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dataengine.plots import SERIES, Metric, curve, dashed, legend, points, smoothed
+from dataengine.plots import SERIES, Metric, curve, dashed, found_metrics, legend, points, smoothed
 
 REWARD = Metric(key="reward", title="reward <b>", share=True)
 
@@ -16,6 +16,14 @@ REWARD = Metric(key="reward", title="reward <b>", share=True)
 def test_updates_without_a_finite_value_are_left_out() -> None:
     run = [{"step": 5, "reward": 0.5}, {"step": 6, "reward": None}, {"step": 7}, {"step": 8, "reward": math.nan}, {"step": 9, "reward": 1}]
     assert points(run, "reward") == ([5.0, 9.0], [0.5, 1.0])
+
+
+def test_scorers_are_found_in_the_figures() -> None:
+    run = [{"step": 1, "reward": 0.5, "scores": {"zero_format": 0.25, "answer_matches": None}}, {"step": 2}]
+    metrics = found_metrics({"R1-Zero": run, "SFT": [{"step": 1, "loss": 2.0}]})
+    assert [metric.key for metric in metrics][:3] == ["reward", "scores.zero_format", "scores.answer_matches"]
+    assert points(run, "scores.zero_format") == ([1.0], [0.25])
+    assert points(run, "reward.nothing") == ([], [])
 
 
 @given(st.lists(st.floats(-1e6, 1e6), max_size=100))

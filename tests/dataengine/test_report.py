@@ -28,7 +28,7 @@ from dataengine.report import (
 )
 from dataengine.stage_graph import Node
 
-RUN = [{"step": step, "reward": step / 10, "accuracy": step / 20, "language": None} for step in range(1, 13)]
+RUN = [{"step": step, "reward": step / 10, "scores": {"accuracy": step / 20, "language": None}} for step in range(1, 13)]
 ROWS = [
     {"model": "tiny-base", "accuracy": 0.27, "accuracy_se": 0.016, "cons@16": None},
     {"model": "R1-Zero", "accuracy": 0.62, "accuracy_se": 0.017, "cons@16": 0.74},

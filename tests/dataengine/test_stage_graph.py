@@ -9,14 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dataengine.stage_graph import NODE_HEIGHT, NODE_WIDTH, Node, Picture, layout
+from dataengine.stage_graph import NODE_HEIGHT, Node, Picture, layout
 
 
 @st.composite
 def roads(draw: st.DrawFn) -> list[Node]:
     size = draw(st.integers(0, 12))
     inputs = [draw(st.sets(st.integers(0, number - 1), max_size=3)) if number else set() for number in range(size)]
-    return [Node(name=f"n{number}", inputs=tuple(f"n{each}" for each in sorted(before))) for number, before in enumerate(inputs)]
+    return [
+        Node(name=f"n{number}", note="x" * (number * 7 % 40), inputs=tuple(f"n{each}" for each in sorted(before)))
+        for number, before in enumerate(inputs)
+    ]
 
 
 @given(roads())
@@ -27,9 +30,10 @@ def test_boxes_stand_below_their_inputs_and_apart(nodes: list[Node]) -> None:
     for node in nodes:
         assert all(at[before].y + NODE_HEIGHT < at[node.name].y for before in node.inputs)
     for one, other in combinations(picture.boxes, 2):
-        assert abs(one.x - other.x) >= NODE_WIDTH or abs(one.y - other.y) >= NODE_HEIGHT
+        left, right = sorted((one, other), key=lambda box: box.x)
+        assert left.x + left.node.width <= right.x or abs(one.y - other.y) >= NODE_HEIGHT
     for box in picture.boxes:
-        assert 0 <= box.x <= picture.width - NODE_WIDTH
+        assert 0 <= box.x <= picture.width - box.node.width
         assert 0 <= box.y <= picture.height - NODE_HEIGHT
 
 
@@ -39,7 +43,7 @@ def test_lines_lead_from_input_to_box_and_pass_no_other(nodes: list[Node]) -> No
     assert len(picture.curves) == sum(len(node.inputs) for node in nodes)
     for path in picture.curves:
         for x, top, bottom in upright(path):
-            assert not any(box.x < x < box.x + NODE_WIDTH and top < box.y + NODE_HEIGHT and box.y < bottom for box in picture.boxes)
+            assert not any(box.x < x < box.x + box.node.width and top < box.y + NODE_HEIGHT and box.y < bottom for box in picture.boxes)
 
 
 def upright(path: str) -> list[tuple[float, float, float]]:
