@@ -51,8 +51,9 @@ def _make_or_reuse(step: Step, root: Path, machine: Machine, position: str) -> N
     entry = {"time": time.time(), "step": step.name, "folder": step.folder, "seconds": round(seconds, 3), "rows": manifest["rows"]}
     with (root / LOG).open("a") as log:
         log.write(json.dumps(entry) + "\n")
-    rows = f"{manifest['rows']:,} rows" + (f", {manifest['rejected']:,} rejected" if manifest["rejected"] else "")
-    say(f"{position} {step.folder}: {rows if manifest['rows'] is not None else 'done'} in {seconds:.1f} s")
+    made = "done" if manifest["rows"] is None else f"{manifest['rows']:,} rows"
+    dropped = f", {manifest['rejected']:,} rejected" if manifest["rejected"] else ""
+    say(f"{position} {step.folder}: {made}{dropped} in {seconds:.1f} s")
 
 
 def _make(step: Step, root: Path, machine: Machine) -> dict[str, Any]:
