@@ -36,7 +36,9 @@ def group_advantages(rewards_G: Sequence[float | None]) -> GroupAdvantages:
     """
     rewards = np.array([np.nan if reward is None else reward for reward in rewards_G], dtype=np.float64)
     judged = rewards[~np.isnan(rewards)]
-    if len(judged) == 0 or judged.max() - judged.min() <= FLAT:
+    if len(judged) == 0:
+        return GroupAdvantages(rewards, flat=False)
+    if judged.max() - judged.min() <= FLAT:
         return GroupAdvantages(np.where(np.isnan(rewards), np.nan, 0.0), flat=True)
     return GroupAdvantages((rewards - judged.mean()) / judged.std(ddof=1), flat=False)
 

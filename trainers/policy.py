@@ -52,7 +52,7 @@ def states(model: PreTrainedModel, pack: Pack) -> Tensor:
 def learning_rate(update: int, *, peak: float, floor: float, warmup: int, updates: int, shape: Shape) -> float:
     """The rate of update number `update` (from 0) of `updates`: linear warm-up, then constant, or a cosine that ends at peak x floor."""
     if update < warmup:
-        return peak * (update + 1) / warmup
+        return peak * ((update + 1) / warmup)
     if shape == "constant":
         return peak
     done = (update - warmup) / max(1, updates - 1 - warmup)

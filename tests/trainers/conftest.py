@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,9 @@ from transformers import (
 
 from dataengine.step import Step
 from dataengine.work import Work
+from trainers.state import Figures
+
+torch.set_num_threads(1)  # models this small only wait for a second thread, seconds per test on a busy machine
 
 CHARACTERS = [*"0123456789+-*=?.,<>/ \nabcdefghijklmnopqrstuvwxyzUA:是对"]
 ARCHITECTURES = {
@@ -108,3 +112,21 @@ def sums(count: int, *, start: int = 0) -> list[dict[str, Any]]:
         }
         for i, (a, b) in enumerate(pairs)
     ]
+
+
+def stop_at(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
+    """Interrupt a training run as it notes the figures of this update."""
+    add = Figures.add
+
+    def add_or_stop(self: Figures, figures: dict[str, Any]) -> None:
+        if figures["step"] == step and "loss" in figures:
+            raise KeyboardInterrupt
+        add(self, figures)
+
+    monkeypatch.setattr(Figures, "add", add_or_stop)
+
+
+def figures_of(folder: Path) -> list[dict[str, Any]]:
+    """The lines of metrics.jsonl without what a clock says."""
+    lines = (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+    return [{key: value for key, value in json.loads(line).items() if "second" not in key} for line in lines]
