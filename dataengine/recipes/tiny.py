@@ -17,7 +17,7 @@ from dataengine.inference.engine import Sampling
 from dataengine.keep import keep
 from dataengine.mix import Quota, mix
 from dataengine.recipes.tiny_page import Stop, page
-from dataengine.recipes.tiny_rows import arithmetic, few_shot, in_r1_form, kind_reply, short_answers, small_talk
+from dataengine.recipes.tiny_rows import answer_text, arithmetic, few_shot, in_r1_form, kind_reply, short_answers, small_talk
 from dataengine.score import Scorer
 from dataengine.step import Model, Step
 from dataengine.templates import QUESTION, Template
@@ -35,7 +35,9 @@ MODELS = Path(__file__).parent / "tiny_base"
 """The two base models that are shipped: `base` and `student`, made by `dataengine run tiny_base`."""
 
 DIRECT = Template(
-    name="direct", text="{{ question }}{% if question.isascii() %} Check each step.{% else %}请检查每一步。{% endif %}\n", stop=("</answer>",)
+    name="direct",
+    text="{{ question }}{% if question.isascii() %} Check each step.{% else %}请检查每一步。{% endif %}\n",
+    stop=("</answer>",),
 )
 """Direct prompting for a detailed answer with verification (DeepSeek-R1 v1 2.3.1)."""
 
@@ -90,9 +92,21 @@ class _Road:
         sampling = Sampling(temperature=1.0, max_tokens=160, seed=self.seed)
         return generate(questions, model, samples=samples, template=template, sampling=sampling, parts=parts, name=name)
 
-    def rl(self, policy: Model, questions: Step, rewards: Mapping[Scorer, float] | Sequence[Reward], *, steps: int, name: str, **more: object) -> Model:
-        settings = {"questions": 32, "group": 8, "updates_per_rollout": 1, "lr": 4e-4, "max_tokens": 160, "beta": 0.001, "reference_every": 20}
-        return grpo(policy, questions, rewards, GRPO(**{**settings, "steps": steps, "template": QUESTION, "seed": self.seed, **more}), name=name)  # type: ignore[arg-type]
+    def rl(
+        self, policy: Model, questions: Step, rewards: Mapping[Scorer, float] | Sequence[Reward], *, steps: int, name: str, **more: object
+    ) -> Model:
+        settings = {
+            "questions": 32,
+            "group": 8,
+            "updates_per_rollout": 1,
+            "lr": 4e-4,
+            "max_tokens": 160,
+            "beta": 0.001,
+            "reference_every": 20,
+        }
+        return grpo(
+            policy, questions, rewards, GRPO(**{**settings, "steps": steps, "template": QUESTION, "seed": self.seed, **more}), name=name
+        )  # type: ignore[arg-type]
 
     def tuned(self, base: Model, data: Step, *, epochs: int, name: str, lr: float = 1e-3) -> Model:
         """SFT as in the paper: two epochs, cosine to a tenth; rate and batch fit this small model."""
@@ -183,9 +197,13 @@ def _students(road: _Road, student: Model, mixed: Step) -> None:
     """The same small student three ways: distilled, by RL alone, and fine-tuned on bare answers."""
     rewards = {answer_matches.with_(marked=True): 1.0, zero_format: 1.0, language_share: 0.0, reflection: 0.0}
     alone = road.rl(student, road.questions("student", 2_000), rewards, steps=road.sizes.student_steps, parts="zero", name="student-rl")
-    plain = road.tuned(student, short_answers(road.questions("sampling", road.sizes.prompts), name="short-answers"), epochs=2, name="student-sft")
+    plain = road.tuned(
+        student, short_answers(road.questions("sampling", road.sizes.prompts), name="short-answers"), epochs=2, name="student-sft"
+    )
     distilled = road.tuned(student, mixed, epochs=2, name="student-distilled")
-    road.models.update(student=(student, "zero"), student_rl=(alone, "zero"), student_sft=(plain, "r1"), student_distilled=(distilled, "r1"))
+    road.models.update(
+        student=(student, "zero"), student_rl=(alone, "zero"), student_sft=(plain, "r1"), student_distilled=(distilled, "r1")
+    )
 
 
 def _stops(road: _Road) -> list[Stop]:
@@ -195,7 +213,7 @@ def _stops(road: _Road) -> list[Stop]:
     for name, (model, parts) in road.models.items():
         watched = [zero_format if parts == "zero" else r1_format, language_share, reflection]
         found = evaluate(
-            model, problems, answer_matches, also=watched, samples=road.sizes.samples, sampling=sampling, template=QUESTION, parts=parts, name=f"eval-{name}"
+            model, problems, answer_matches, also=watched, samples=road.sizes.samples, sampling=sampling, template=QUESTION, parts=parts, extract=answer_text, name=f"eval-{name}"
         )  # fmt: skip
         stops.append(Stop(name=name.replace("_", "-"), model=model, evaluation=found))
     return stops

@@ -15,6 +15,7 @@ from dataengine.shards import write_atomically
 from dataengine.stage_table import stage_table_text
 from dataengine.step import Model, Step
 from dataengine.work import Work
+from filters.reflection import reflection
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +29,11 @@ class Stop:
 
 def page(stops: Sequence[Stop], *, mixed: Step, seed: int, name: str) -> Step:
     """A folder with summary.txt and report.html; `mixed` is the data whose funnel is shown."""
-    inputs = {"mix": mixed, **{f"eval-{stop.name}": stop.evaluation for stop in stops}, **{f"model-{stop.name}": stop.model for stop in stops}}
+    inputs = {
+        "mix": mixed,
+        **{f"eval-{stop.name}": stop.evaluation for stop in stops},
+        **{f"model-{stop.name}": stop.model for stop in stops},
+    }
     return Step(name=name, make=_make, inputs=inputs, settings={"models": [stop.name for stop in stops], "seed": seed})
 
 
@@ -64,7 +69,21 @@ def _make(work: Work) -> None:
 
 
 def _figures(evaluation: Path) -> dict[str, Any]:
-    return shards.read(evaluation).drop("model", strict=False).to_dicts()[0]
+    """One line of the stage table, from an evaluation's notes."""
+    notes = shards.read_manifest(evaluation)["notes"]
+    figures, means = notes["figures"], notes["means"]
+    votes = next(key for key in figures if key.startswith("cons@"))
+    format_ = next(key for key in means if key.endswith("_format"))
+    return {
+        "accuracy": figures["pass@1"]["value"],
+        "accuracy_se": figures["pass@1"]["error"],
+        votes: figures[votes]["value"],
+        "format": means[format_]["value"],
+        "language": means["language_share"]["value"],
+        "reflection": means["reflection"]["value"] * reflection.defaults["most"],
+        "length": figures["response_tokens"],
+        "truncated": figures["truncated"] / figures["responses"],
+    }
 
 
 def _all_before(work: Work) -> list[Path]:

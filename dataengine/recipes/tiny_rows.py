@@ -14,6 +14,7 @@ from dataengine.sources import frame, prompt_id
 from dataengine.step import Step
 from dataengine.templates import Template
 from dataengine.work import Work
+from filters.extraction import final_answer
 
 
 def arithmetic(count: int, *, seed: int, split: str, name: str) -> Step:
@@ -47,6 +48,11 @@ def few_shot(*, seed: int) -> Template:
         "{{ question }}\n"
     )
     return Template(name="few_shot", text=text, stop=("</answer>",))
+
+
+def answer_text(response: str) -> str | None:
+    """What a response votes for."""
+    return final_answer(response).text
 
 
 @scorer
