@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from pathlib import Path
 
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 from dataengine.inference import attention
 
+PLAIN_TOKENIZERS = ("TokenizersBackend", "PreTrainedTokenizerFast")
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json")
 CONTENT = (
     "*.safetensors",
@@ -34,10 +36,18 @@ def load_model(folder: Path, *, dtype: torch.dtype = torch.float32, device: str 
 
 
 def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
-    """The tokenizer of `folder`."""
+    """The tokenizer of `folder`, just as its tokenizer.json says.
+
+    For some architectures (qwen2 among them) transformers' AutoTokenizer replaces the pre-tokenizer of a plain fast tokenizer by
+    that of the architecture's first model, and whatever that one cannot spell vanishes; a folder that says "plain" is taken at its word.
+    """
     _check(folder)
     if not any((folder / name).is_file() for name in TOKENIZER_FILES):
         raise ValueError(f"{folder} has no tokenizer (none of {', '.join(TOKENIZER_FILES)}): save the model's tokenizer there")
+    config = folder / "tokenizer_config.json"
+    said = json.loads(config.read_text(encoding="utf-8")).get("tokenizer_class") if config.is_file() else None
+    if said in PLAIN_TOKENIZERS and (folder / "tokenizer.json").is_file():
+        return PreTrainedTokenizerFast.from_pretrained(folder)
     return AutoTokenizer.from_pretrained(folder)
 
 

@@ -15,6 +15,7 @@ from dataengine.step import Step
 from dataengine.templates import Template
 from dataengine.work import Work
 from filters.extraction import final_answer
+from filters.reflection import reflection
 
 
 def arithmetic(count: int, *, seed: int, split: str, name: str) -> Step:
@@ -38,10 +39,11 @@ def in_r1_form(data: Step, *, name: str) -> Step:
 
 
 def few_shot(*, seed: int) -> Template:
-    """Two worked examples in each language in front of the question: few-shot long-CoT prompting (DeepSeek-R1 v1 2.3.1)."""
+    """A worked example in the question's language in front of it: few-shot long-CoT prompting (DeepSeek-R1 v1 2.3.1)."""
     shown = {"en": "", "zh": ""}
     for language in shown:
-        chosen = [row for row in examples(40, seed=seed) if row["language"] == language and "\n" in row["response"]][:2]
+        worked = [row for row in examples(40, seed=seed) if row["language"] == language and reflection(row["response"]).value]
+        chosen = sorted(worked, key=lambda row: len(row["response"]))[:1]
         shown[language] = "".join(f"{row['messages'][0]['content']}\n{row['response']}\n\n" for row in chosen)
     text = (
         "{% if question.isascii() %}{% raw %}" + shown["en"] + "{% endraw %}{% else %}{% raw %}" + shown["zh"] + "{% endraw %}{% endif %}"
