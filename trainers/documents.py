@@ -9,6 +9,7 @@ import polars as pl
 from transformers import PreTrainedTokenizerBase
 
 from dataengine.inference.weights import prompt_ids
+from dataengine.names import nearest
 from dataengine.templates import Template
 from trainers.packing import Document
 
@@ -49,6 +50,14 @@ def sft_documents(
 def encode_responses(tokenizer: PreTrainedTokenizerBase, responses: list[str]) -> list[list[int]]:
     """Token ids of texts that continue a prompt: nothing is put before or after them."""
     return tokenizer(responses, add_special_tokens=False)["input_ids"] if responses else []
+
+
+def check_columns(name: str, rows: pl.DataFrame, *wanted: str) -> None:
+    """Refuse rows that lack a column the trainer called `name` reads."""
+    for column in wanted:
+        if column not in rows.columns:
+            there = ", ".join(rows.columns) or "no columns (no rows came in)"
+            raise ValueError(f"{name} wants the column {column!r}; the rows have {there}. {nearest(column, rows.columns)}")
 
 
 def end_token(tokenizer: PreTrainedTokenizerBase, end: str | None) -> int:

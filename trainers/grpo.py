@@ -13,18 +13,23 @@ import polars as pl
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from dataengine.generate import SPLITS
 from dataengine.inference.engine import Response, Sampling
 from dataengine.inference.local import LocalEngine
 from dataengine.inference.weights import load_model, load_tokenizer, prompt_ids
+from dataengine.names import nearest
 from dataengine.step import Model, Step
 from dataengine.templates import R1_ZERO, Template
 from dataengine.work import Work, warn
-from trainers.documents import end_token
+from trainers.documents import check_columns, end_token
 from trainers.policy import Dtype, Optimizer, Shape, learning_rate, save_model, torch_device
 from trainers.rewards import Reward, Rewards, as_rewards, check_rewards
 from trainers.rollouts import COLUMNS, Group, Question, Rollout, Truncated, roll_out
 from trainers.state import Figures, drop_state, load_state, save_state
 from trainers.update import Objective, anchored, mismatch, update_policy
+
+CACHED_TOKENS = 1 << 18
+"""Tokens whose keys and values the rollout engine may hold, unless `run` is told how many slots it has."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,6 +101,8 @@ class GRPO:
         )
         if min(counts) < 1 or self.lr <= 0 or self.beta < 0 or self.temperature <= 0:
             raise ValueError(f"counts must be at least 1, lr and temperature above 0, beta not negative; got {self}")
+        if self.parts not in SPLITS:
+            raise ValueError(f"parts says how reasoning and summary are told apart, got {self.parts!r}. {nearest(self.parts, SPLITS)}")
         if self.group < 2:
             raise ValueError("a group of one response has no better and worse: group must be at least 2")
 
@@ -151,10 +158,9 @@ class _Training:
         self.questions = _questions(work, self.rewards, self.settings.template, self.tokenizer, context=context)
         self.optimizer = Optimizer(self.model, folder=folder, weight_decay=self.settings.weight_decay)
         self.reference = copy.deepcopy(self.model).requires_grad_(requires_grad=False) if self.settings.beta else None
-        longest = max(len(question.prompt_ids) for question in self.questions)
-        self.engine = LocalEngine(
-            self.model, self.tokenizer, slots=work.machine.slots or 64, context=min(context, longest + self.settings.max_tokens)
-        )
+        context = min(context, max(len(question.prompt_ids) for question in self.questions) + self.settings.max_tokens)
+        slots = work.machine.slots or max(16, min(256, CACHED_TOKENS // context))
+        self.engine = LocalEngine(self.model, self.tokenizer, slots=slots, context=context)
         self.done = self.reference_of = self.rollouts = 0
         self.pending: list[list[Group]] = []
         self.rollout_figures: dict[str, Any] = {}
@@ -201,7 +207,10 @@ class _Training:
         if self.reference is not None and self.done % settings.reference_every == 0:
             self.reference.load_state_dict(self.model.state_dict())
             self.reference_of = self.done
-        return {**self.rollout_figures, **found, "reference_of": self.reference_of}
+        figures = {**self.rollout_figures, **found, "reference_of": self.reference_of}
+        # Seconds stand in the line of a rollout's first update only, so that they can be summed.
+        self.rollout_figures = {key: value for key, value in self.rollout_figures.items() if not key.startswith("seconds_")}
+        return figures
 
     def state(self) -> dict[str, Any]:
         """Everything that a resumed run must have, bit for bit."""
@@ -279,6 +288,7 @@ def _questions(
 ) -> list[Question]:
     """The prompts as questions; those that leave no room for a response land in rejected/."""
     rows = work.rows("prompts")
+    check_columns(work.name, rows, "messages")
     check_rewards(rewards, rows, made=COLUMNS)
     prompts = [template.render(messages) for messages in rows["messages"].to_list()]
     encoded = [prompt_ids(tokenizer, prompt) for prompt in prompts]

@@ -82,6 +82,7 @@ def roll_out(
     frame = _frame(questions, answers, parts=parts, prefill=prefill)
     scored = score_rollouts(rewards, frame)
     seconds = {"seconds_rollout": asked - started, "seconds_reward": time.perf_counter() - asked}
+    speed = {"drawn_tokens_per_second": int(frame["response_tokens"].sum()) / seconds["seconds_rollout"]}
     rewarded = [_rewarded(*each, truncated=truncated) for each in zip(scored.totals, frame["finish_reason"], strict=True)]
     groups, flat, start = [], 0, 0
     for question, responses in zip(questions, answers, strict=True):
@@ -89,7 +90,7 @@ def roll_out(
         groups.append(group)
         flat += is_flat
         start += len(responses)
-    figures = _figures(frame, scored, rewarded) | {"flat_groups": flat / len(groups)} | seconds
+    figures = _figures(frame, scored, rewarded) | {"flat_groups": flat / len(groups)} | seconds | speed
     return Rollout(groups, figures, _samples(frame, scored, rewarded, count=readable))
 
 

@@ -15,7 +15,7 @@ from dataengine.inference.weights import load_model, load_tokenizer
 from dataengine.step import Model, Step
 from dataengine.templates import QUESTION, Template
 from dataengine.work import Work, warn
-from trainers.documents import TrainOn, end_token, sft_documents
+from trainers.documents import TrainOn, check_columns, end_token, sft_documents
 from trainers.losses import sft_loss
 from trainers.packing import Document, pack
 from trainers.policy import Dtype, Optimizer, Shape, chosen, learning_rate, save_model, torch_device
@@ -114,6 +114,7 @@ def batches(rows: int, *, batch_rows: int, epochs: int, seed: int) -> list[np.nd
 def _documents(work: Work, settings: SFT, tokenizer: PreTrainedTokenizerBase, eos: int) -> list[Document]:
     """The documents to train on; refused rows land in rejected/ with all their columns."""
     rows = work.rows()
+    check_columns(work.name, rows, "messages", "response")
     documents, refused = sft_documents(
         rows, tokenizer, template=settings.template, train_on=settings.train_on, max_tokens=settings.max_tokens, eos=eos
     )

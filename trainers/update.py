@@ -20,6 +20,9 @@ from trainers.packing import Pack, pack
 from trainers.policy import Optimizer, as_tensor, chosen
 from trainers.rollouts import Group
 
+MISMATCH_TOKENS = 2048
+"""Tokens of each rollout on which trainer and engine are compared before anything is trained on it."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Objective:
@@ -91,6 +94,7 @@ def update_policy(
         kl = {} if loss.kl_T is None else {"kl": loss.kl_T}
         tally.add({"entropy": found.entropy_T, "clip": loss.clipped_T, **kl, **lag(found.logprobs_T.detach(), rollout_T)})
     norm = optimizer.step(lr=lr, max_norm=max_norm) if lengths else 0.0
+    seconds = time.perf_counter() - started
     return {
         "loss": total,
         "lr": lr,
@@ -101,7 +105,8 @@ def update_policy(
         **lag_figures(tally),
         "rows": len(lengths),
         "tokens_trained": sum(lengths),
-        "seconds_update": time.perf_counter() - started,
+        "seconds_update": seconds,
+        "trained_tokens_per_second": sum(lengths) / seconds,
     }
 
 
@@ -134,13 +139,13 @@ def anchored(model: PreTrainedModel, groups: Sequence[Group], objective: Objecti
 
 
 def mismatch(model: PreTrainedModel, groups: Sequence[Group], *, budget: int) -> dict[str, float | None]:
-    """What trainer and engine differ in on tokens just drawn: one forward pass over the first pack, at temperature 1."""
-    tally = Tally()
+    """What trainer and engine differ in on tokens just drawn, at temperature 1: a forward pass over the first groups."""
+    tally, lengths = Tally(), np.cumsum([sum(map(len, group.responses)) for group in groups])
+    first = groups[: 1 + int(np.searchsorted(lengths, MISMATCH_TOKENS))]
     with torch.no_grad():
-        for each, rollout in packed(groups, budget=budget):
+        for each, rollout in packed(first, budget=budget):
             logprobs_T = chosen(model, each).logprobs_T
             tally.add(lag(logprobs_T, as_tensor(rollout, logprobs_T)))
-            break
     return {name.replace("lag", "mismatch"): value for name, value in lag_figures(tally).items()}
 
 

@@ -109,6 +109,8 @@ def test_on_fresh_rollouts_trainer_and_engine_agree_to_a_millionth(tmp_path: Pat
     settings = GRPO(**SMALL, steps=8, updates_per_rollout=2)
     folder = run(grpo(Model.at(model_folder()), prompts(), {digit_share: 1.0}, settings), tmp_path)
     lines = figures_of(folder)
+    timed = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    assert ["seconds_rollout" in line for line in timed] == [True, False] * 4
     assert max(line["mismatch_max"] for line in lines) < 5e-6
     assert all(line["lag_mean"] < 1e-6 for line in lines[::2])
     assert all(line["lag_mean"] > 1e-3 for line in lines[1::2])
@@ -275,3 +277,5 @@ def test_settings_that_cannot_teach_are_refused() -> None:
         GRPO(group=1)
     with pytest.raises(ValueError, match="temperature above 0"):
         GRPO(temperature=0)
+    with pytest.raises(ValueError, match="Did you mean 'zero'"):
+        GRPO(parts="zeros")

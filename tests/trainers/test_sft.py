@@ -63,6 +63,12 @@ def test_rows_over_the_length_are_dropped_whole_with_their_reason(tmp_path: Path
     assert shards.read_manifest(folder)["notes"]["rows_trained"] == 9
 
 
+def test_a_missing_column_is_named_beside_those_that_are_there(tmp_path: Path, model_folder: Callable[..., Path]) -> None:
+    rows = [{"prompt_id": "0", "messages": [{"role": "user", "content": "1"}], "responce": "1"}]
+    with pytest.raises(ValueError, match=r"wants the column 'response'.*Did you mean 'responce'"):
+        run(sft(Model.at(model_folder()), rows_step(rows), SFT(**SMALL)), tmp_path)
+
+
 def test_nothing_to_train_on_says_why(tmp_path: Path, model_folder: Callable[..., Path]) -> None:
     step = sft(Model.at(model_folder()), rows_step(sums(2)), SFT(max_tokens=3, pack_tokens=512))
     with pytest.raises(ValueError, match=r"2 rows, all refused.*max_tokens is 3"):
