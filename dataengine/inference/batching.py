@@ -222,7 +222,7 @@ class Batch:
         outside = active[active >= size].tolist()
         if outside:
             inside = [i for i in range(size) if self._rows.running[i] is None][: len(outside)]
-            self._cache.move(outside, inside)
+            self._cache.move(outside, inside, int(self._rows.position[outside].max()))
             self._rows.move(outside, inside)
         return size
 
@@ -263,8 +263,8 @@ class Batch:
 
 
 def _sizes(step: int, most: int) -> list[int]:
-    """Batch sizes to choose from: step x 1, 2, 3, 4, 6, 8, 12 ... and `most`."""
-    sizes = {step * times * 2**power for power in range(16) for times in (2, 3)} | {step}
+    """Batch sizes to choose from: step x 1 ... 8, 10, 12, 14, 16, 20 ... and `most`."""
+    sizes = {step * times * 2**power for power in range(16) for times in (1, 5, 6, 7)} | {3 * step}
     return [*sorted(size for size in sizes if size < most), most]
 
 

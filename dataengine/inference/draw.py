@@ -50,6 +50,6 @@ def _invert(probabilities: Tensor, top_p: np.ndarray, uniform: Tensor) -> Tensor
         sorted_, order = torch.sort(probabilities.double(), dim=-1, descending=True, stable=True)
         bar = torch.from_numpy(top_p).to(sorted_.device)[:, None]
         kept = torch.where(sorted_.cumsum(-1) - sorted_ < bar, sorted_, 0).cumsum(-1)
-        place = torch.searchsorted(kept, (uniform * kept[:, -1])[:, None], right=True)
+        place = torch.searchsorted(kept, (uniform * kept[:, -1])[:, None], right=True).clamp(max=kept.shape[1] - 1)
         tokens = torch.where(bar[:, 0] < 1, order.gather(-1, place)[:, 0], tokens)
-    return tokens
+    return tokens.clamp(max=probabilities.shape[1] - 1)  # nan finds no token; the caller sees its log-probability

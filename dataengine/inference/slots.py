@@ -14,7 +14,7 @@ from transformers import PreTrainedConfig
 
 from dataengine.inference.attention import causal
 
-VISIBLE = 64
+VISIBLE = 32
 """Cached positions are read in multiples of this; what lies behind a slot's own length weighs exactly 0."""
 SHORT = 256
 """Longer prompts are read one at a time."""
@@ -32,9 +32,9 @@ class SlotCache:
         """Put a prompt's keys and values at the beginning of these slots. [Z, K, T, D]"""
         self.kv[:, slots, :, : prefix.shape[2]] = prefix[:, None]
 
-    def move(self, source: Sequence[int], target: Sequence[int]) -> None:
-        """Copy whole slots."""
-        self.kv[:, target] = self.kv[:, source]
+    def move(self, source: Sequence[int], target: Sequence[int], length: int) -> None:
+        """Copy the first `length` positions of slots to others."""
+        self.kv[:, target, :, :length] = self.kv[:, source, :, :length]
 
 
 class Decode:

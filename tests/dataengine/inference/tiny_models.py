@@ -39,9 +39,9 @@ def tiny(
     return made
 
 
-def characters() -> PreTrainedTokenizerFast:
-    """One token for each character, an end token, and two longer ones."""
+def characters(end: str | None = "<end>") -> PreTrainedTokenizerFast:
+    """One token for each character, an end token where one is wanted, and two longer ones."""
     tokenizer = Tokenizer(models.BPE({text: i for i, text in enumerate(TEXTS)}, [], fuse_unk=False))
     tokenizer.decoder = decoders.Fuse()
     tokenizer.pre_tokenizer = pre_tokenizers.Split("", "isolated")
-    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="<end>")
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token=end)

@@ -1,0 +1,110 @@
+"""The in-process engine beside transformers' `generate`: the same weights, prompts, sampling and threads, in one process.
+
+    python benchmarks/local_inference.py --threads 2
+
+Every side draws at temperature 1 until an end token or 128 tokens. The model is random, so that each token ends a response with
+a chance of about (number of end tokens) / (vocabulary): lengths spread as they do in reasoning, where one long response keeps a
+static batch waiting. `generate` gets its best setting that we know: SDPA attention, prompts sorted by length, left padding.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable, Sequence
+
+import torch
+from tokenizers import Tokenizer, models
+from transformers import PreTrainedModel, PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM
+
+from dataengine.inference.attention import NAME
+from dataengine.inference.engine import Sampling
+from dataengine.inference.local import LocalEngine
+
+VOCABULARY, PROMPTS, MOST = 320, 256, 128
+
+
+def model_with(attention: str, ends: int) -> PreTrainedModel:
+    """A Qwen2 of 1.6 million parameters whose first `ends` tokens end a response."""
+    torch.manual_seed(0)
+    config = Qwen2Config(
+        vocab_size=VOCABULARY,
+        hidden_size=160,
+        intermediate_size=480,
+        num_hidden_layers=5,
+        num_attention_heads=5,
+        num_key_value_heads=1,
+        max_position_embeddings=512,
+    )
+    config._attn_implementation = attention
+    model = Qwen2ForCausalLM(config).eval()
+    assert model.generation_config is not None
+    model.generation_config.eos_token_id = list(range(ends))
+    return model
+
+
+def theirs(model: PreTrainedModel, prompts: Sequence[Sequence[int]], *, batch: int, ends: int) -> int:
+    """Tokens that `generate` made, padding not counted."""
+    made = 0
+    ordered = sorted(prompts, key=len)
+    for start in range(0, len(prompts), batch):
+        part = ordered[start : start + batch]
+        longest = max(map(len, part))
+        ids = torch.tensor([[0] * (longest - len(p)) + list(p) for p in part])
+        mask = torch.tensor([[0] * (longest - len(p)) + [1] * len(p) for p in part])
+        out = model.generate(  # pyright: ignore[reportCallIssue]
+            ids, attention_mask=mask, do_sample=True, temperature=1.0, top_k=0, top_p=1.0, max_new_tokens=MOST, pad_token_id=0
+        )[:, longest:]
+        ended = (out < ends).int()
+        made += int((ended.cumsum(1) - ended == 0).sum())
+    return made
+
+
+def ours(engine: LocalEngine, prompts: Sequence[Sequence[int]], sampling: Sampling) -> int:
+    """Tokens that the engine made."""
+    return sum(len(response.token_ids) for _, response in engine.generate(prompts, sampling))
+
+
+def rate(run: Callable[[], int], repeats: int) -> float:
+    """Median tokens per second, after one run to warm up."""
+    run()
+    rates = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        made = run()
+        rates.append(made / (time.perf_counter() - start))
+    return statistics.median(rates)
+
+
+def main() -> None:
+    """Print one Markdown table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--repeats", type=int, default=3)
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    generator = torch.Generator().manual_seed(1)
+    lengths = torch.randint(10, 60, (PROMPTS,), generator=generator).tolist()
+    prompts = [torch.randint(20, VOCABULARY, (length,), generator=generator).tolist() for length in lengths]
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=Tokenizer(models.WordLevel({f"w{i} ": i for i in range(VOCABULARY)}, "w0 ")))
+    print(f"torch {torch.__version__}, {arguments.threads} threads, tokens per second, median of {arguments.repeats}\n")
+    print("| mean length | generate, 256 at once | generate, 64 at once | ours, 64 slots | ours, 256 slots | ours / best generate |")
+    print("|---:|---:|---:|---:|---:|---:|")
+    for ends in (4, 8):
+        print(line(prompts, tokenizer, ends=ends, repeats=arguments.repeats), flush=True)
+
+
+def line(prompts: Sequence[Sequence[int]], tokenizer: PreTrainedTokenizerFast, *, ends: int, repeats: int) -> str:
+    """All sides at one mean length, as a line of the table."""
+    peer, model, sampling = model_with("sdpa", ends), model_with(NAME, ends), Sampling(max_tokens=MOST)
+    engines = [LocalEngine(model, tokenizer, slots=slots, context=256) for slots in (64, 256)]
+    peers = [rate(lambda batch=batch: theirs(peer, prompts, batch=batch, ends=ends), repeats) for batch in (256, 64)]
+    rates = [rate(lambda engine=engine: ours(engine, prompts, sampling), repeats) for engine in engines]
+    mean = ours(engines[0], prompts, sampling) / len(prompts)
+    numbers = " | ".join(f"{number:,.0f}" for number in (*peers, *rates))
+    return f"| {mean:.0f} | {numbers} | {max(rates) / max(peers):.2f} |"
+
+
+if __name__ == "__main__":
+    main()
