@@ -14,12 +14,9 @@ import polars as pl
 
 from dataengine.score import Score, batch_scorer
 from filters.exact import equal, is_words
-from filters.extraction import Found, final_answer
+from filters.extraction import LONGEST_ANSWER, Found, final_answer
 from filters.notation import key, normalise
 from filters.symbolic import BAD_GOLD, DIFFERENT, EQUAL, UNPARSABLE, formulas_equal
-
-LONGEST = 2_000
-"""Characters beyond which an answer is prose or garbage and no algebra is tried (ours)."""
 
 Pair = tuple[str, str]
 
@@ -61,10 +58,12 @@ def _quick(gold: str, found: Found, finish_reason: str | None) -> Score | None:
     if found.text is None or cut:
         truncated = finish_reason == "length" or found.place.endswith("thoughts not closed")
         return Score(0.0, f"truncated: {found.place}" if truncated and not cut else "truncated" if cut else found.place)
+    if len(found.text) > LONGEST_ANSWER:
+        return Score(1.0, f"equal ({found.place})") if found.text == gold else Score(0.0, f"unparsable: too long ({found.place})")
     verdict = _decided(gold, found.text, announced=found.place != "last line")
     if verdict is not None:
         return Score(1.0, f"equal ({found.place})") if verdict else _wrong(gold, found)
-    if len(found.text) > LONGEST or is_words(found.text) or len(_PROSE.findall(found.text)) > 5:
+    if is_words(found.text) or _CODE.search(found.text) or len(_PROSE.findall(found.text)) > 5:
         return Score(0.0, f"unparsable: {_short(found.text)} ({found.place})")
     return None
 
@@ -74,6 +73,7 @@ def _decided(gold: str, prediction: str, *, announced: bool) -> bool | None:
     return equal(gold=gold, prediction=prediction, announced=announced)
 
 
+_CODE = re.compile(r"\w\s?\(\s*['\"]|\b(?:import|lambda|eval|exec|__\w+__)\b|\bfor \w+ in\b")
 _PROSE = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{3,}(?![A-Za-z}])")
 
 

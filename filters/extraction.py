@@ -17,6 +17,13 @@ CLOSINGS = ("</think>", "<|end_of_thought|>", "</thinking>", "</thought>", "|spe
 OPENINGS = ("<think>", "<|begin_of_thought|>", "<thinking>", "<thought>", "|special_token|")
 
 
+LONGEST_ANSWER = 2_000
+"""Characters beyond which nothing is a final answer (ours)."""
+
+BOXES_TRIED = 50
+"""Boxes looked at from the end of a response; a loop may have written thousands."""
+
+
 @dataclass(frozen=True, slots=True)
 class Found:
     """A final answer as it was written, or why there is none."""
@@ -66,25 +73,31 @@ def after_thoughts(response: str) -> tuple[str, str | None]:
 _SPECIAL = re.compile(r"<\|[a-zA-Z_]{2,40}\|>|<｜[^｜]{2,40}｜>|</s>|<eo[as]>")
 _ANSWER_TAG = re.compile(r"<answer>((?:(?!<answer>).)*?)(?:</answer>|\Z)", re.DOTALL)
 _BOX = re.compile(r"\\(?:begin)?f?boxed\s*")
+_TEX_SPACE = r"(?:\\[()\[\],;: ]|\\q?quad|[\s$.])*+"
 _BETWEEN_BOXES = re.compile(
-    r"[\s$.]*(?:\\[()\[\]]|\\quad|\\qquad|\\[,;: ]|[\s$.])*(?:,|;|\band\b|\bor\b|和|或|\\text\{\s*(?:,\s*)?(?:and|or)\s*\})+"
-    r"(?:\\[()\[\]]|\\quad|\\qquad|\\[,;: ]|[\s$]|[a-zA-Z](?:_\{?\w+\}?)?\s*=)*"
+    rf"{_TEX_SPACE}(?:(?:,|;|\band\b|\bor\b|和|或|\\text\{{\s*+(?:,\s*+)?(?:and|or)\s*+\}}){_TEX_SPACE})++"
+    rf"(?:[a-zA-Z](?:_\{{?\w++\}}?)?\s*+={_TEX_SPACE})*+"
 )
+_MINUS_BEFORE = re.compile(r"[=$(:]\s*-\s*$")
 _PERCENT_AFTER = re.compile(r"\s*(?:\\\)|\$)?\s*(?:\\?%|percent\b|pct\b)")
 
 
 def _boxed(text: str) -> str:
     """Content of the last balanced box; boxes that only `,`, `and` or `or` parts from it are further parts of the same answer."""
-    boxes = [(match.start(), *inside) for match in _BOX.finditer(text) if (inside := _braced(text, match.end()))]
-    boxes = [box for box in boxes if box[2].strip()]
-    if not boxes:
+    answers: list[tuple[int, int, str]] = []
+    for match in list(_BOX.finditer(text))[-BOXES_TRIED:][::-1]:
+        inside = _braced(text, match.end())
+        if inside is None or not inside[1].strip():
+            continue
+        end, content = inside
+        if answers and not (answers[-1][0] - end < 60 and _BETWEEN_BOXES.fullmatch(text, end, answers[-1][0])):
+            break
+        answers.append((match.start(), end, content))
+    if not answers:
         return ""
-    start, end, content = boxes.pop()
-    parts = [content + ("%" if _PERCENT_AFTER.match(text, end) and "%" not in content else "")]
-    while boxes and (before := boxes.pop()) and start - before[1] < 60 and _BETWEEN_BOXES.fullmatch(text, before[1], start):
-        parts.insert(0, before[2])
-        start = before[0]
-    return ", ".join(parts).strip()
+    minus = "-" if len(answers) == 1 and _MINUS_BEFORE.search(text, max(0, answers[0][0] - 20), answers[0][0]) else ""
+    percent = "%" if _PERCENT_AFTER.match(text, answers[0][1]) and "%" not in answers[0][2] else ""
+    return minus + (", ".join(content for _, _, content in reversed(answers)) + percent).strip()
 
 
 def _braced(text: str, at: int) -> tuple[int, str] | None:
@@ -95,7 +108,7 @@ def _braced(text: str, at: int) -> tuple[int, str] | None:
         token = re.compile(r"-?\w+").match(text, at)
         return (token.end(), token.group()) if token else None
     depth = 0
-    for place in range(at, len(text)):
+    for place in range(at, min(len(text), at + LONGEST_ANSWER)):
         if text[place] in "{}" and text[place - 1] != "\\":
             depth += 1 if text[place] == "{" else -1
             if not depth:
@@ -121,7 +134,7 @@ def _json_field(text: str) -> str:
 
 _SAID = re.compile(
     r"(?:\b(?:final\s+)?answers?\b(?:\s*\([^()\n]{0,30}\))?[^.\n:=]{0,60}?(?:\*\*)?\s*(?:\bis\b|\bare\b|\bwould be\b|\bbe\b|:|=)"
-    r"|(?m:^\s*A\s*:)"
+    r"|(?m:^[ \t]*A[ \t]*:)"
     r"|(?:答案|正确答案|最终答案|答)\s*】?\s*(?:应该|应|就)?\s*(?:是|为|選|选|[:：])"
     r"|【\s*答案\s*】"
     r"|(?:故|应|所以|因此|故答案|正确)\s*选(?:择|项)?(?:是|为|[:：])?"
@@ -130,15 +143,21 @@ _SAID = re.compile(
     re.IGNORECASE,
 )
 _CLAUSE_END = re.compile(
-    r"(?<!\d)\.\s*(?=I hope\b)|(?<!\b[A-Z])\.(?:\s+(?=[A-Z\"'(*]|\Z)|\s*\Z)|[。；]|(?:,|\s)\s*(?:because|since|which|where|as shown|given that)\b|<eo"
+    r"(?<!\d)\.\s*(?=I hope\b)|"
+    r"(?<!\b[A-Z])\.(?:\s+(?=[A-Z\"'(*]|\Z)|\s*\Z)|[。；]|(?:,|\s)\s*(?:because|since|which|where|as shown|given that)\b|<eo"
 )
 
 
 _NO_ANSWER = re.compile(r"(?i)(?:indeed |also |thus |in)?(?:correct|wrong|right|not|valid|as follows|below)\b.{0,30}")
 
 
+_NUMBERED = re.compile(r"(?m)^[ \t]*[(（]?\d{1,3}[)）.、．]?\s*【?答案】?\s*[:：]?[ \t]*([^\s<]+)")
+
+
 def _last_said(text: str) -> str:
-    """What follows the last announcement of an answer, up to the end of its sentence."""
+    """What follows the last announcement of an answer, up to the end of its sentence; of numbered answers, all of them."""
+    if len(numbered := _NUMBERED.findall(text)) > 1:
+        return ", ".join(numbered)
     for match in reversed(list(_SAID.finditer(text))):
         clause = _clause(text[match.end() :])
         if re.search(r"\w|[○✓√]", clause) and (match.group()[-1] in ":：】" or not _NO_ANSWER.fullmatch(clause)):
@@ -148,10 +167,10 @@ def _last_said(text: str) -> str:
 
 def _clause(rest: str) -> str:
     rest = rest.lstrip(" \t\r\n:：*_>】")
-    shown = re.match(r"(?s)(?:therefore,?\s*)?(?:\$\$(.+?)\$\$|\\\[(.+?)\\\])", rest)
+    shown = re.compile(r"(?s)(?:therefore,?\s*)?(?:\$\$(.+?)\$\$|\\\[(.+?)\\\])").match(rest, 0, LONGEST_ANSWER)
     if shown:
         return (shown.group(1) or shown.group(2)).strip().rstrip(".")
-    line = rest.split("\n", 1)[0]
+    line = rest.split("\n", 1)[0][:LONGEST_ANSWER]
     if bold := re.search(r"\*\*([^*\n]*\d[^*\n]*)\*\*", line):
         return _formula(bold.group(1)) or bold.group(1).strip().rstrip(".")
     end = _CLAUSE_END.search(_shield(line))
@@ -180,10 +199,12 @@ def _formula(clause: str) -> str:
 
 def _last_line(text: str) -> str:
     """The sentence that ends the text, the last one with a digit, a formula or nothing else; a text of one short line is all answer."""
-    lines = [line.strip() for line in text.strip().split("\n") if line.strip()]
+    lines = [line.strip()[-LONGEST_ANSWER:] for line in text.strip().split("\n") if line.strip()]
     if len(lines) == 1 and len(lines[0]) < 60 and len(lines[0].split()) < 8:
-        return _formula(lines[0]) or lines[0].rstrip(".")
+        return lines[0] if lines[0].startswith("$") else _formula(lines[0]) or lines[0].rstrip(".")
     for line in reversed(lines):
-        if re.search(r"\d|\\[a-zA-Z]{2}|(?<![A-Za-z])[A-H](?![A-Za-z])", line) and not re.fullmatch(r"(?:\$\$|\\\]|\\\[|```\w*|\W)*", line):
-            return _formula(line) or line
+        if re.search(r"\d|\\[a-zA-Z]{2}|(?<![A-Za-z])[A-H](?![A-Za-z])", line) and re.search(r"\w", re.sub(r"```\w*", "", line)):
+            ends = [match.end() for match in _JOINED.finditer(line)]
+            tail = line[ends[-1] :] if ends else ""
+            return tail if re.search(r"\s\d", tail) else _formula(line) or line
     return ""

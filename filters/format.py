@@ -11,8 +11,15 @@ import re
 
 from dataengine.score import Score, scorer
 
-END_TOKENS = re.compile(r"(?:\s*(?:<\|[^|<>\s]{1,40}\|>|<｜[^｜<>]{1,40}｜>|</s>|<eos>|<end_of_turn>))+\s*$")
-"""What a tokenizer may leave at the end of a decoded response; it is no part of the format."""
+_END_TOKEN = re.compile(r"(?:<\|[^|<>\s]{1,40}\|>|<｜[^｜<>]{1,40}｜>|</s>|<eos>|<end_of_turn>)$")
+
+
+def without_end_tokens(text: str) -> str:
+    """The text without the tokens of the tokenizer that may stand at the end of a decoded response; they are no part of any format."""
+    text = text.rstrip()
+    while match := _END_TOKEN.search(text, max(0, len(text) - 50)):
+        text = text[: match.start()].rstrip()
+    return text
 
 
 @scorer
@@ -29,7 +36,7 @@ def zero_format(
 
     `prefilled`: the prompt already held `opening` and the response was recorded without it.
     """
-    text = END_TOKENS.sub("", response)
+    text = without_end_tokens(response)
     text = opening + text if prefilled else text
     fault = _thought_fault(text, opening=opening, closing=closing)
     if fault is None:
@@ -53,7 +60,7 @@ def r1_format(
     `line_breaks`: the tags stand on their own lines with an empty line before the summary, as R1 writes them.
     `prefilled`: the prompt already held `opening` (with its line break) and the response was recorded without it.
     """
-    text = END_TOKENS.sub("", response)
+    text = without_end_tokens(response)
     text = opening + ("\n" if line_breaks else "") + text if prefilled else text
     fault = _thought_fault(text, opening=opening, closing=closing)
     if fault is None:

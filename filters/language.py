@@ -65,17 +65,24 @@ _NAMES = re.compile(r"(?<![A-Za-z])[A-Z][A-Za-z'’]*(?:[-/][A-Za-z]+)*")
 
 @batch_scorer
 def language_share(
-    reasoning: pl.Series, messages: pl.Series, language: pl.Series | None = None, *, target: str | None = None
+    response: pl.Series,
+    messages: pl.Series,
+    reasoning: pl.Series | None = None,
+    language: pl.Series | None = None,
+    *,
+    target: str | None = None,
 ) -> list[Score]:
     """Share of the thought's words that are in the target language, in [0, 1]; a thought without words scores 0.
 
-    The target is the setting `target`, else the column `language`, else the language of the last user message. Columns: `reasoning`
-    text, `messages` list of {role, content}, `language` an ISO 639-1 code. Code, LaTeX, URLs, digits, single letters, identifiers
-    and terms of the prompt are no words. Source: DeepSeek-R1, Eq. 7.
+    Where `reasoning` is null (thoughts that are not closed, or not there) the whole response is looked at.
+    The target is the setting `target`, else the column `language`, else the language of the last user message. Columns: `response` and
+    `reasoning` text, `messages` list of {role, content}, `language` an ISO 639-1 code. Code, LaTeX, URLs, digits, single letters,
+    identifiers and terms of the prompt are no words. Source: DeepSeek-R1, Eq. 7.
     """
-    given = language.to_list() if language is not None else [None] * len(reasoning)
+    thoughts = response if reasoning is None else reasoning.fill_null(response)
+    given = language.to_list() if language is not None else [None] * len(thoughts)
     prompts = [_last_user_message(row) for row in messages.to_list()]
-    masked = mask(reasoning).to_list()
+    masked = mask(thoughts).to_list()
     counts_RS = words_by_script(masked)
     asked = prompt_languages({prompt for prompt, code in zip(prompts, given, strict=True) if not (target or code)})
     targets = [

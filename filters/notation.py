@@ -41,7 +41,9 @@ _TEXT_MACROS = (
 
 def latex(text: str) -> str:
     """The answer as LaTeX without its enclosing signs, otherwise as it was written: what a parser should read."""
-    return _braces(_unwrap(_unicode(text))).rstrip(" .,;:。，")
+    text = _braces(_unwrap(_unicode(text))).rstrip(" .,;:。，")
+    text = re.sub(r"(?<=\d)i(?![A-Za-z])", " i", text)
+    return re.sub(r"(?<![A-Za-z\\_^\d])(i|\d+)\(", r"\1 \\cdot (", text)  # read as a call otherwise
 
 
 @lru_cache(maxsize=100_000)
@@ -125,4 +127,15 @@ def _braces(text: str) -> str:
     text = re.sub(r"\\frac([^{\\\s])([^{\\\s])", r"\\frac{\1}{\2}", text)
     text = re.sub(r"\\frac([^{\\\s])(?=\{)", r"\\frac{\1}", text)
     text = re.sub(r"(\\frac\{[^{}]*\})([^{\\\s])", r"\1{\2}", text)
+    text = re.sub(r"\^(\d)(?=[a-zA-Z\\])", r"^{\1}", text)
     return re.sub(r"\\sqrt(\w)", r"\\sqrt{\1}", text)
+
+
+def closes_at_end(text: str, opening: str) -> bool:
+    """Whether the bracket that opens the text is the one that closes it."""
+    depth = 0
+    for place, sign in enumerate(text):
+        depth += (sign in "([{") - (sign in ")]}")
+        if not depth and place >= len(opening) - 1 and place < len(text) - 1 and place > 0:
+            return False
+    return True

@@ -1,79 +1,95 @@
-"""Does a response repeat itself: a loop at its end, or long passages that come again and again?
+"""Does a response repeat itself: a tail that loops, or long runs of words said again?
 
-Tokens here are words, single Han characters and single signs. A degenerate tail is one that is periodic up to its very end; repeated
-passages are measured as the share of tokens that stand in an n-gram seen before (after Gopher's duplicate n-gram statistics, Rae et al.
-2021, table A1, on tokens instead of characters; long thoughts repeat formulas on purpose, so n is 20 here where Gopher has 5 to 10).
+Legend: _W word of all responses together, _N n-gram, _R row.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
+import polars as pl
 
-from dataengine.score import Score, scorer
+from dataengine.score import Score, batch_scorer
+from filters.format import without_end_tokens
 
-TOKEN = re.compile(r"[^\W\d_\u3400-\u9fff\u3040-\u30ff]+|\d|[^\s]")
-"""A word, a digit, or one other character that is no space."""
-LONGEST_TAIL = 8_000
-"""Tokens from the end that are searched for a loop."""
+_WORDS = r"[\p{Han}\p{Hiragana}\p{Katakana}]|[^\s\p{Han}\p{Hiragana}\p{Katakana}]+"
+_ANCHOR = 40
+_TAIL = 4_000
+_FACTOR = np.uint64(0x9E3779B97F4A7C15)
 
 
-@scorer
-def not_repetitive(response: str, *, repeats: int = 4, loop_tokens: int = 60, ngram: int = 20, most_repeated: float = 0.4) -> Score:
-    """1 where nothing is wrong, 0 with what is: a tail loop with its period, or too large a share of repeated passages.
+@batch_scorer
+def not_repetitive(
+    response: pl.Series, *, n: int = 20, allowed: float = 0.2, loop_copies: int = 4, loop_characters: int = 200
+) -> list[Score]:
+    """1 for a response that does not repeat itself, else its share of distinct n-grams, and 0 for a tail that loops.
 
-    A loop is at least `repeats` times the same tokens, over at least `loop_tokens` tokens. `most_repeated`: share of tokens in
-    `ngram`-grams that stood before.
+    Repeated share = 1 - distinct / all n-grams of `n` words (lower case, parted by spaces; a CJK character is a word): the definition
+    of the repetition penalty in "Demystifying Long Chain-of-Thought Reasoning" (Yeo et al. 2025) and open-r1. Up to `allowed` of it
+    scores 1, since reasoning restates its problem. A tail loops when its last `loop_copies` or more copies of one period fill
+    `loop_characters` or more, or twice as many copies that only count on ("Step 107: The answer is 5. Step 108: ..."); ours. The reason
+    gives the period. A response of fewer than `n` words has no n-grams and scores 1 or loops.
     """
-    ids_T = token_ids(response)
-    if loop := tail_loop(ids_T, repeats=repeats, at_least=loop_tokens):
-        period, times = loop
-        return Score(0.0, f"ends in a loop: {period} tokens {times} times")
-    share = repeated_share(ids_T, ngram=ngram)
-    if share > most_repeated:
-        return Score(0.0, f"{share:.2f} of it is passages of {ngram} tokens seen before, at most {most_repeated} wanted")
-    return Score(1.0, f"{share:.2f} repeated")
+    texts = [without_end_tokens(text) for text in response.to_list()]
+    repeated_R, grams_R = repeated_share(pl.Series(texts, dtype=pl.String), n=n)
+    scores = []
+    for text, repeated, grams in zip(texts, repeated_R, grams_R, strict=True):
+        period, copies = tail_loop(text)
+        if copies >= loop_copies and period * copies >= loop_characters:
+            scores.append(Score(0.0, f"tail loops: {copies} copies of {period} characters ({text[-period:][:30].strip()!r})"))
+        elif (counted := counting_loop(text, copies=2 * loop_copies)) >= loop_characters:
+            scores.append(Score(0.0, f"tail loops and counts: its last {counted} characters only change a running number"))
+        elif repeated > allowed:
+            scores.append(Score(float(1 - repeated), f"{repeated:.0%} of {grams} {n}-grams repeated"))
+        else:
+            scores.append(Score(1.0, f"{repeated:.0%} of {grams} {n}-grams repeated"))
+    return scores
 
 
-def token_ids(text: str) -> np.ndarray:
-    """The text as numbers, one for each different token. [T]"""
-    known: dict[str, int] = {}
-    return np.array([known.setdefault(token, len(known)) for token in TOKEN.findall(text)], dtype=np.int64)
+def tail_loop(text: str) -> tuple[int, int]:
+    """(period in characters, copies) of the repetition a text ends in; (0, 0) where its last 40 characters occur only once."""
+    text = text.rstrip()
+    at = text.rfind(text[-_ANCHOR:], 0, len(text) - 1) if len(text) > _ANCHOR else -1
+    if at < 0:
+        return 0, 0
+    period = len(text) - _ANCHOR - at
+    unit, end, copies = text[-period:], len(text), 0
+    while end >= period and text.startswith(unit, end - period):
+        copies, end = copies + 1, end - period
+    return period, copies
 
 
-def tail_loop(ids_T: Sequence[int] | np.ndarray, *, repeats: int, at_least: int) -> tuple[int, int] | None:
-    """(period, times) of the longest periodic tail, or None where no tail repeats often enough.
-
-    The border function of the reversed tokens gives the smallest period of every tail in one pass (Knuth, Morris, Pratt).
-    """
-    reversed_T = list(ids_T[-LONGEST_TAIL:])[::-1]
-    border = [0] * len(reversed_T)
-    found = None
-    for end in range(1, len(reversed_T)):
-        at = border[end - 1]
-        while at and reversed_T[at] != reversed_T[end]:
-            at = border[at - 1]
-        border[end] = at + (reversed_T[at] == reversed_T[end])
-        length, period = end + 1, end + 1 - border[end]
-        if length >= max(at_least, repeats * period):
-            found = (period, length // period)
-    return found
+def counting_loop(text: str, *, copies: int) -> int:
+    """Characters at the end that repeat one text but for numbers that stay or run on by one; 0 for fewer copies than asked."""
+    tail = text.rstrip()[-_TAIL:]
+    numbers = re.findall(r"\d+", tail)
+    period, found = tail_loop(re.sub(r"\d+", "0", tail))
+    inside = re.sub(r"\d+", "0", tail)[-period:].count("0")
+    if found < copies or not inside or inside * found > len(numbers):
+        return 0
+    rows = [[int(number[-9:]) for number in numbers[len(numbers) - inside * (k + 1) : len(numbers) - inside * k]] for k in range(found)]
+    runs_on = all(len({a - b for a, b in pairwise(column)}) == 1 and abs(column[0] - column[1]) <= 1 for column in zip(*rows, strict=True))
+    return period * found if runs_on else 0
 
 
-def repeated_share(ids_T: np.ndarray, *, ngram: int) -> float:
-    """Share of tokens that stand in an n-gram which stood before, in [0, 1]."""
-    count = len(ids_T) - ngram + 1
-    if count <= 1:
-        return 0.0
-    windows = np.lib.stride_tricks.sliding_window_view(ids_T, ngram)
-    weights = np.random.default_rng(0).integers(1, 2**62, ngram, dtype=np.uint64) | np.uint64(1)
-    hashes = (windows.astype(np.uint64) + np.uint64(1)) @ weights
-    _, first = np.unique(hashes, return_index=True)
-    again = np.ones(count, dtype=bool)
-    again[first] = False
-    covered = np.zeros(len(ids_T) + 1, dtype=np.int64)
-    np.add.at(covered, np.flatnonzero(again), 1)
-    np.add.at(covered, np.flatnonzero(again) + ngram, -1)
-    return float((np.cumsum(covered[:-1]) > 0).mean())
+def repeated_share(texts: pl.Series, *, n: int) -> tuple[np.ndarray, np.ndarray]:
+    """_R, _R: share of n-grams that were said before in the same text, and how many n-grams there are."""
+    words = texts.str.to_lowercase().str.extract_all(_WORDS)
+    length_R = words.list.len().fill_null(0).to_numpy().astype(np.int64)
+    hash_W = words.explode().drop_nulls().hash().to_numpy()
+    row_W = np.repeat(np.arange(len(texts)), length_R)
+    grams_R = np.maximum(length_R - n + 1, 0)
+    if not grams_R.sum():
+        return np.zeros(len(texts)), grams_R
+    start_N = np.flatnonzero(np.arange(len(row_W)) <= (np.cumsum(length_R) - n)[row_W])
+    gram_N = row_W[start_N].astype(np.uint64) * _FACTOR
+    for place in range(n):
+        gram_N = (gram_N ^ hash_W[start_N + place]) * _FACTOR
+        gram_N ^= gram_N >> np.uint64(29)
+    order_N = np.argsort(gram_N, kind="stable")
+    again_N = np.zeros(len(gram_N), dtype=bool)
+    again_N[order_N[1:]] = gram_N[order_N[1:]] == gram_N[order_N[:-1]]
+    repeats_R = np.bincount(row_W[start_N], weights=again_N, minlength=len(texts))
+    return repeats_R / np.maximum(grams_R, 1), grams_R

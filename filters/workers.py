@@ -171,7 +171,10 @@ def _cpu_seconds(pid: int) -> float:
 
 def _start_nursery(target: str, memory: int) -> tuple[int, socket.socket]:
     ours, theirs = socket.socketpair()
-    code = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from filters.workers import nursery; nursery(sys.argv[2], int(sys.argv[3]))"
+    code = (
+        "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
+        "from filters.workers import nursery; nursery(sys.argv[2], int(sys.argv[3]))"
+    )
     arguments = [sys.executable, "-W", "ignore", "-c", code, json.dumps(sys.path), target, str(memory)]
     with theirs:
         actions = [(os.POSIX_SPAWN_DUP2, theirs.fileno(), 0), (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)]
@@ -184,7 +187,7 @@ def _start_nursery(target: str, memory: int) -> tuple[int, socket.socket]:
 
 
 def nursery(target: str, memory: int) -> None:
-    """The nursery's life: import the function, fork a worker for each socket that arrives, end those that are named, die with the parent."""
+    """The nursery's life: import the function, fork a worker for each socket that comes, end those named, die with the parent."""
     os.setsid()
     module, _, name = target.partition(":")
     function = getattr(importlib.import_module(module), name)

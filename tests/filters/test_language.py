@@ -17,7 +17,7 @@ from filters.scripts import SCRIPTS, words_by_script
 
 
 def share(reasoning: str, prompt: str, **settings: Any) -> float | None:
-    return language_share(reasoning, [{"role": "user", "content": prompt}], **settings).value
+    return language_share(reasoning, [{"role": "user", "content": prompt}], reasoning, **settings).value
 
 
 @pytest.mark.parametrize(
@@ -88,11 +88,18 @@ def test_japanese_is_not_taken_for_chinese() -> None:
 
 def test_a_setting_goes_before_the_column_and_the_column_before_the_prompt() -> None:
     rows = pl.DataFrame(
-        {"reasoning": ["先乘后加"] * 2, "messages": [[{"role": "user", "content": "Compute"}]] * 2, "language": ["zh-CN", None]}
+        {"response": ["先乘后加"] * 2, "messages": [[{"role": "user", "content": "Compute"}]] * 2, "language": ["zh-CN", None]}
     )
     assert language_share.score(rows).struct.field("value").to_list() == [1.0, 0.0]
     assert language_share.with_(target="en").score(rows).struct.field("value").to_list() == [0.0, 0.0]
     assert language_share.score(rows.drop("language")).struct.field("value").to_list() == [0.0, 0.0]
+
+
+def test_without_a_closed_thought_the_whole_response_is_looked_at() -> None:
+    rows = pl.DataFrame(
+        {"response": ["<think> 先乘后加"] * 2, "messages": [[{"role": "user", "content": "计算"}]] * 2, "reasoning": [None, "then"]}
+    )
+    assert language_share.score(rows).struct.field("value").to_list() == [1.0, 0.0]
 
 
 @given(texts=st.lists(st.text(max_size=40), max_size=6))
@@ -122,7 +129,7 @@ def test_parallel_problems_are_told_apart_in_eleven_languages(shared_data: Path)
     for language in ("en", "fr", "es", "de", "zh", "ja", "th", "sw"):
         texts = [item[language] for item in items if language in item and "en" in item]
         prompts = [[{"role": "user", "content": item["en"]}] for item in items if language in item and "en" in item]
-        value = language_share.score(pl.DataFrame({"reasoning": texts, "messages": prompts})).struct.field("value").mean()
+        value = language_share.score(pl.DataFrame({"response": texts, "messages": prompts})).struct.field("value").mean()
         assert isinstance(value, float)
         assert value > 0.99 if language == "en" else value < 0.05, language
 
@@ -130,5 +137,5 @@ def test_parallel_problems_are_told_apart_in_eleven_languages(shared_data: Path)
 def test_chinese_technical_prose_with_english_terms_passes_a_bar_of_four_fifths(shared_data: Path) -> None:
     texts = [row["text"] for row in json_lines(shared_data / "lang_zh_en_docs.jsonl")]
     prompts = [[{"role": "user", "content": "请解释"}]] * len(texts)
-    value = language_share.score(pl.DataFrame({"reasoning": texts, "messages": prompts})).struct.field("value")
-    assert (value >= 0.8).mean() > 0.97
+    value = language_share.score(pl.DataFrame({"response": texts, "messages": prompts})).struct.field("value")
+    assert sum(share >= 0.8 for share in value.to_list()) > 0.97 * len(texts)

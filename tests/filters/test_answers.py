@@ -1,0 +1,116 @@
+"""The scorer as filters, rewards and evaluation see it: verdicts, reasons, batches, and the test cases of fifteen other projects."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+import filters.answers
+from dataengine.lines import json_lines
+from filters.answers import answer_matches
+
+DISPUTED = {
+    # a percent sign may mean hundredths or be left out: "what percent" is answered either way
+    **{("40/9", f"4 4/9{sign}"): False for sign in ("%", " %", "percentage", " percentage", " pct")},
+    # a bare list has no order: it lists solutions; the suite compares strings
+    ("4, .1, 2", "0.1, 4, 2"): False,
+    ("4, 10, -2", "10, 4, -2"): False,
+    # a unit is left out by the reference
+    ("10", "10cm"): False,
+    # unreduced fractions are equal numbers
+    ("\\frac{1}{2}", "\\frac{2}{4}"): False,
+    # suites that want an announced answer: our setting `marked`
+    ("34", "work mentions 34"): False,
+    ("\\frac{63}{400}", "Correct answer \\frac{63}{400} but completely missing reasoning content"): False,
+    # suites that take the first of two answers, or the first line
+    ("\\boxed{42}", "<answer>42</answer> Some text <answer>100</answer>"): True,
+    ("5", "11\n5/6"): True,
+    ("5", "11\r\n5/6"): True,
+    ("foo", "foo bar"): True,
+    ("32", "28 + 32 = 60%"): True,
+    # a TeX parser that reads no line break inside $...$
+    ("$9$", "Answer $ \n 9 \n $"): False,
+    # two digits are no approximation of 1/3
+    ("$(\\begin{pmatrix}\\frac{1}{3}\\\\ \\frac{1}{5} \\end{pmatrix})$", "$\\begin{pmatrix}0.33\\\\0.2 \\end{pmatrix}$"): True,
+    # references that are broken TeX or empty: unjudged
+    ("$\\\\boxed{35 cm} ++++++ \\\\boxed{4}$", "${35 cm,4}$"): True,
+    ("\\\\boxed{W(n) = 1 \\\\text{ and } W(n) = -1", "W(x)=1orW(x)=-1"): True,
+    ("", ""): True,
+    # doubled backslashes, degrees inside a sine, powers of symbols not known to be positive: beyond us
+    (
+        "\\begin{matrix} x \\\\ \\sqrt{3} + 2I \\\\ 0.5 \\end{matrix}",
+        "\\\\begin{matrix} x \\\\\\\\ \\\\sqrt{3} + 2I  \\\\\\\\ \\\\frac12 \\\\end{matrix}",
+    ): True,
+    ("\\cos(x)", "\\sin(90^{\\circ}-x)"): True,
+    (
+        "$\\frac{v_0 \\cdot \\left(\\frac{r_0}{r + r_0}\\right)^{0.5}}{(r + r_0)}$",
+        "$\\frac{v_{0}}{r_{0}} \\frac{1}{\\left(1+r / r_{0}\\right)^{3 / 2}}$",
+    ): True,
+}
+"""Cases of other suites that we read differently, with what the suite expects; each group says why."""
+
+
+@pytest.mark.parametrize(
+    ("response", "answer", "value", "reason"),
+    [
+        ("<think>a</think> <answer> 1,234 </answer>", "1234", 1.0, "equal (answer tag)"),
+        ("So \\boxed{x+1}", "1+x", 1.0, "equal by algebra (boxed)"),
+        ("So \\boxed{5}", "6", 0.0, "wrong: 5, not 6 (boxed)"),
+        ("<think>\\boxed{6}", "6", 0.0, "truncated: no answer found: thoughts not closed"),
+        ("I do not know.", "6", 0.0, "unparsable: I do not know (last line)"),
+        ("I do not know. There are many ways to read this question.", "6", 0.0, "no answer found"),
+        ("The answer is blue.", "6", 0.0, "unparsable: blue (said)"),
+        ("So \\boxed{6}", "", None, "bad reference: empty"),
+        ("So \\boxed{6}", "\\frac{}{2k}!", None, "bad reference: \\frac{}{2k}"),
+        ("So \\boxed{42}", "40 + 2 = 42\n#### 42", 1.0, "equal (boxed)"),
+        ("__import__('os').system('true') or 0", "0", 0.0, "unparsable: __import__('os').system('true') or 0 (last line)"),
+    ],
+)
+def test_verdict_and_reason(response: str, answer: str, value: float | None, reason: str) -> None:
+    score = answer_matches(response, answer)
+    assert (score.value, score.reason) == (value, reason)
+
+
+def test_a_response_that_ran_out_of_tokens_is_truncated_unless_it_had_boxed_its_answer() -> None:
+    assert answer_matches("so far 6 and then", "6", "length").reason == "truncated"
+    assert answer_matches("nothing yet", "6", "length").reason.startswith("truncated")
+    assert answer_matches("It is \\boxed{6}. Let me", "6", "length").value == 1.0
+
+
+def test_only_announced_answers_count_where_the_setting_says_so() -> None:
+    assert answer_matches("That makes 6", "6").value == 1.0
+    assert answer_matches("That makes 6", "6", marked=True).value == 0.0
+
+
+def test_rows_that_need_no_algebra_start_no_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("algebra was asked for")
+
+    monkeypatch.setattr(filters.answers, "formulas_equal", refuse)
+    rows = pl.DataFrame({"response": ["<answer>12</answer>", "\\boxed{1/2}", "no"], "answer": ["12", "0.5", "7"]})
+    assert answer_matches.score(rows).struct.field("value").to_list() == [1.0, 1.0, 0.0]
+
+
+def test_a_row_without_a_reference_is_unjudged_and_the_rest_is_scored() -> None:
+    rows = pl.DataFrame(
+        {"response": ["\\boxed{1}", None, "\\boxed{2}"], "answer": ["1", "1", None], "finish_reason": ["stop", None, "stop"]}
+    )
+    assert answer_matches.score(rows).struct.field("value").to_list() == [1.0, None, None]
+
+
+def test_the_scorer_travels_by_name() -> None:
+    assert pickle.loads(pickle.dumps(answer_matches.with_(marked=True))) == answer_matches.with_(marked=True)
+
+
+def test_the_cases_of_other_suites_are_read_as_they_read_them(shared_data: Path) -> None:
+    cases = [row for row in json_lines(shared_data / "equiv_triples.jsonl") if isinstance(row["gold"], str)]
+    scores = answer_matches.score(pl.DataFrame({"response": [c["prediction"] for c in cases], "answer": [c["gold"] for c in cases]}))
+    differ = {
+        (case["gold"], case["prediction"]): case["expected"]
+        for case, score in zip(cases, scores, strict=True)
+        if score["value"] != float(case["expected"])
+    }
+    assert {pair: expected for pair, expected in differ.items() if pair not in DISPUTED} == {}

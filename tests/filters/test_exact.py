@@ -1,0 +1,129 @@
+"""The rules that need no algebra: what is equal, what is different and what they leave open."""
+
+from __future__ import annotations
+
+import time
+from fractions import Fraction
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from filters.exact import equal
+from filters.numbers import number
+
+SAME = [
+    ("1000", "1,000.0"),
+    ("1234", "1\\,234"),
+    ("32349", "32,\\! 349"),
+    ("1/3", "\\dfrac{1}{3}"),
+    ("\\frac12", "0.5"),
+    ("2.5", "2½"),
+    ("71/6", "+11 5/6"),
+    ("918\\frac{1}{2}", "918.5"),
+    ("-5", "−5"),
+    ("123", "１２３"),
+    ("1500", "1.5 \\times 10^3"),
+    ("5.89e-7", "5.89 × 10⁻⁷ m"),
+    ("1/9", "0.\\overline{1}"),
+    ("0.335", "33.5\\%"),
+    ("20", "20%"),
+    ("10\\%", "0.1"),
+    ("10", "\\$10"),
+    ("10", "10\\text{ cm}^2"),
+    ("10", "10 weeks"),
+    ("1.5 m", "150 cm"),
+    ("$0.5", "50 cents"),
+    ("336^\\circ", "336"),
+    ("x=2", "2"),
+    ("2", "x = 2"),
+    ("11", "x = 5+5+1 = 11"),
+    ("(1,2)", "(1, 2)"),
+    ("1, 2", "2 \\text{ and } 1"),
+    ("\\{1,2\\}", "2, 1"),
+    ("(\\frac{3}{5}, \\frac{8}{3}]", "(0.6, 2.6667]"),
+    ("3:4", "6:8"),
+    ("20:34:00", "20:34"),
+    ("C", "(C)"),
+    ("C", "C. 12 apples"),
+    ("C", "选项C"),
+    ("ACD", "A, C, D"),
+    ("\\text{Evelyn}", "evelyn"),
+    ("Yes", "Yes, it does"),
+    ("16386.17", "16386.1679"),
+    ("1/3", "0.3333"),
+    ("0.3", "0.30000000000000004"),
+    ("12", "There are 12 of them"),
+    ("3", "three boxes"),
+    ("3千米", "3000米"),
+    ("5", "5个"),
+]
+DIFFERENT = [
+    ("5", "5.001"),
+    ("12345678902", "12345678901"),
+    ("1/3", "0.33"),
+    ("3.15", "3.14159"),
+    ("12", "1,2345"),
+    ("5", "5abc"),
+    ("10", "10m"),
+    ("5 m", "5 kg"),
+    ("(1,2)", "(2,1)"),
+    ("(1,2)", "[1,2]"),
+    ("(1,2)", "\\{1,2\\}"),
+    ("2", "(0, 1)"),
+    ("12", "[1,2]"),
+    ("1, 2", "1, 2, 3"),
+    ("C", "B"),
+    ("ACD", "AC"),
+    ("Yes", "No"),
+    ("listen", "silent"),
+    ("12:00", "1:00"),
+    ("4", "4 4/0"),
+    ("73/6", "11 7/6"),
+]
+
+
+@pytest.mark.parametrize(("gold", "prediction"), SAME)
+def test_equal_answers_are_equal(gold: str, prediction: str) -> None:
+    assert equal(gold=gold, prediction=prediction) is True
+
+
+@pytest.mark.parametrize(("gold", "prediction"), DIFFERENT)
+def test_different_answers_are_not_equal(gold: str, prediction: str) -> None:
+    assert not equal(gold=gold, prediction=prediction)
+
+
+@pytest.mark.parametrize(
+    ("gold", "prediction"), [("x+1", "1+x"), ("\\sqrt{8}", "2\\sqrt2"), ("5", "\\sqrt{25}"), ("\\frac{37}{4}m", "b=m, k=\\frac{37}{4}m")]
+)
+def test_algebra_is_left_open(gold: str, prediction: str) -> None:
+    assert equal(gold=gold, prediction=prediction) is None
+
+
+@given(value=st.fractions(max_denominator=999), other=st.fractions(max_denominator=999))
+def test_fractions_are_equal_exactly_when_their_values_are(value: Fraction, other: Fraction) -> None:
+    spelled = f"\\frac{{{other.numerator}}}{{{other.denominator}}}"
+    assert equal(gold=str(value), prediction=spelled) is (value == other)
+
+
+@given(value=st.integers(min_value=-(10**12), max_value=10**12))
+def test_thousands_separators_change_nothing(value: int) -> None:
+    assert equal(gold=str(value), prediction=f"{value:,}") is True
+    assert equal(gold=str(value), prediction=f"{value + 1:,}") is False
+
+
+@given(text=st.text(max_size=60))
+def test_every_text_is_equal_to_itself_or_empty_and_nothing_raises(text: str) -> None:
+    assert equal(gold=text, prediction=text) is True
+    number(text)
+    equal(gold="5", prediction=text)
+    equal(gold=text, prediction="5")
+
+
+@pytest.mark.parametrize("unit", ["1,", "A ", "a b ", "\\frac{1}{", "(", "km ", "1 000", "{", "1/", "和", "answer ", "x="])
+def test_hostile_text_takes_no_time(unit: str) -> None:
+    text = unit * (2_000 // len(unit))
+    begun = time.process_time()
+    equal(gold="5", prediction=text)
+    equal(gold=text, prediction="5")
+    assert time.process_time() - begun < 2
