@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from typing import Any
@@ -13,6 +13,7 @@ import polars as pl
 
 from dataengine.columns import RESPONSE, schema
 from dataengine.inference.engine import Engine, Sampling
+from dataengine.names import nearest
 from dataengine.progress import Bar
 from dataengine.responses import Responses
 from dataengine.step import Model, Step
@@ -25,13 +26,13 @@ IN_FLIGHT = 2
 
 
 def generate(
-    problems: Step, model: Model, *, samples: int, template: Template, sampling: Sampling, parts: str = "r1", name: str = "generate"
+    problems: Step, model: Model, *, samples: int | str, template: Template, sampling: Sampling, parts: str = "r1", name: str = "generate"
 ) -> Step:
-    """`samples` responses to every problem, in the problems' order.
+    """`samples` responses to every problem, in the problems' order; a text names the column that holds each problem's number.
 
     `parts` says how reasoning and summary are told apart: `zero` (think and answer tags) or `r1` (thoughts, then a summary).
     """
-    if samples < 1:
+    if isinstance(samples, int) and samples < 1:
         raise ValueError(f"samples must be at least 1, got {samples}")
     if parts not in SPLITS:
         raise ValueError(f"parts is one of {', '.join(SPLITS)}; got {parts!r}")
@@ -45,18 +46,22 @@ SPLITS: dict[str, Callable[[str], tuple[str | None, str | None]]] = {"zero": spl
 def _make(work: Work) -> None:
     template, sampling = work.settings["template"], work.settings["sampling"]
     sampling = with_stops(sampling, template)
-    numbers = range(work.settings["samples"])
     problems = work.rows("problems")
+    counts = _counts(problems, work.settings["samples"])
     prompts = [template.render(messages) for messages in problems["messages"].to_list()]
     longest = sampling.max_tokens + max((len(prompt.encode()) for prompt in prompts), default=0)  # no token is shorter than a byte
     with work.engine(longest=longest) as engine, Responses(work.root, revision=engine.revision, sampling=sampling) as responses:
-        missing = [(prompt, todo) for prompt in dict.fromkeys(prompts) if (todo := responses.missing(prompt, numbers))]
+        wanted = dict(zip(prompts, counts, strict=True))
+        missing = [(prompt, todo) for prompt, count in wanted.items() if (todo := responses.missing(prompt, range(count)))]
         with work.bar(total=sum(len(todo) for _, todo in missing), unit="responses") as bar:
             asyncio.run(_ask_all(engine, responses, missing, sampling, bar))
         responses.sync()
-        for number, part in enumerate(_slices(problems, prompts)):
+        for number, start in enumerate(range(0, len(problems), SHARD_PROMPTS)):
+            part = slice(start, start + SHARD_PROMPTS)
             if f"{number:05d}.parquet" not in work.landed:
-                work.land(f"{number:05d}.parquet", _rows(*part, responses, settings=work.settings, sampling=sampling, engine=engine))
+                asked = list(zip(prompts[part], counts[part], strict=True))
+                rows = _rows(problems[part], asked, responses, settings=work.settings, sampling=sampling, engine=engine)
+                work.land(f"{number:05d}.parquet", rows)
 
 
 def with_stops(sampling: Sampling, template: Template) -> Sampling:
@@ -82,13 +87,23 @@ async def _ask_all(engine: Engine, responses: Responses, missing: Sequence[tuple
         raise failed.exceptions[0] from None
 
 
-def _slices(problems: pl.DataFrame, prompts: Sequence[str]) -> Iterator[tuple[pl.DataFrame, Sequence[str]]]:
-    for start in range(0, len(problems), SHARD_PROMPTS):
-        yield problems[start : start + SHARD_PROMPTS], prompts[start : start + SHARD_PROMPTS]
+def _counts(problems: pl.DataFrame, samples: int | str) -> list[int]:
+    """How many responses each problem gets."""
+    if isinstance(samples, int):
+        return [samples] * len(problems)
+    if samples not in problems.columns:
+        raise ValueError(f"samples={samples!r} names no column of the problems. {nearest(samples, problems.columns)}")
+    return problems[samples].to_list()
 
 
 def _rows(
-    problems: pl.DataFrame, prompts: Sequence[str], responses: Responses, *, settings: Mapping[str, Any], sampling: Sampling, engine: Engine
+    problems: pl.DataFrame,
+    asked: Sequence[tuple[str, int]],
+    responses: Responses,
+    *,
+    settings: Mapping[str, Any],
+    sampling: Sampling,
+    engine: Engine,
 ) -> pl.DataFrame:
     split, prefill = SPLITS[settings["parts"]], settings["template"].prefill
     always = {
@@ -97,17 +112,13 @@ def _rows(
         "sampling": json.dumps(sampling.identity(), ensure_ascii=False, sort_keys=True),
     }
     found = []
-    for prompt in prompts:
-        for sample in range(settings["samples"]):
+    for prompt, count in asked:
+        for sample in range(count):
             row = responses.get(prompt, sample)
             text = None if row["finish_reason"] == "prompt_too_long" else prefill + row["response"]
             reasoning, summary = (None, None) if text is None else split(text)
             found.append({**row, **always, "prompt": prompt, "response": text, "reasoning": reasoning, "summary": summary})
     ours = schema(RESPONSE)
     made = pl.DataFrame([pl.Series(name, [row[name] for row in found], dtype=dtype) for name, dtype in ours.items()])
-    asked = _repeat(problems, settings["samples"])
-    return pl.concat([asked.drop([name for name in ours if name in asked.columns]), made], how="horizontal")
-
-
-def _repeat(rows: pl.DataFrame, times: int) -> pl.DataFrame:
-    return rows[[index for index in range(len(rows)) for _ in range(times)]]
+    repeated = problems[[index for index, (_, count) in enumerate(asked) for _ in range(count)]]
+    return pl.concat([repeated.drop([name for name in ours if name in repeated.columns]), made], how="horizontal")

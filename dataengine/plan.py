@@ -53,6 +53,7 @@ def _asked(step: Step, root: Path) -> Iterator[str]:
         yield f"         its prompts come from {problems.folder}, which is not there yet"
         return
     samples, most = step.settings["samples"], step.settings["sampling"].max_tokens
-    yield f"         {len(rows):,} prompts x {samples} samples, at most {len(rows) * samples * most:,} tokens; the first prompt:"
+    count = rows[samples].sum() if isinstance(samples, str) else len(rows) * samples
+    yield f"         {len(rows):,} prompts, {count:,} responses, at most {count * most:,} tokens; the first prompt:"
     for line in step.settings["template"].render(rows["messages"].to_list()[0]).splitlines():
         yield f"         | {line}"

@@ -58,9 +58,9 @@ class Sizes:
     """GRPO updates of the student that is trained by RL alone."""
     cold_start: int = 600
     """Rows of the cold-start set."""
-    reasoning: int = 2_400
+    reasoning: int = 1_800
     """Reasoning rows of the mix: three quarters, as 600k of 800k."""
-    talk: int = 800
+    talk: int = 600
     """Non-reasoning rows of the mix."""
     prompts: int = 1_200
     """Questions for rejection sampling."""
@@ -71,7 +71,7 @@ class Sizes:
 
 
 QUICK = Sizes(
-    zero_steps=8, dev2_steps=6, r1_steps=4, student_steps=6, cold_start=120, reasoning=240, talk=80, prompts=200, problems=24, samples=8
+    zero_steps=8, dev2_steps=6, r1_steps=4, student_steps=6, cold_start=240, reasoning=240, talk=80, prompts=150, problems=24, samples=8
 )
 """The same road for the tests: every stage, weaker effects."""
 
@@ -110,7 +110,7 @@ class _Road:
 
     def tuned(self, base: Model, data: Step, *, epochs: int, name: str, lr: float = 1e-3) -> Model:
         """SFT as in the paper: two epochs, cosine to a tenth; rate and batch fit this small model."""
-        settings = SFT(lr=lr, epochs=epochs, batch_rows=32, max_tokens=512, pack_tokens=4096, template=QUESTION, seed=self.seed)
+        settings = SFT(lr=lr, epochs=epochs, batch_rows=16, max_tokens=512, pack_tokens=4096, template=QUESTION, seed=self.seed)
         return sft(base, data, settings, name=name)
 
 
@@ -142,7 +142,7 @@ def _cold_start(road: _Road, base: Model, zero: Model) -> Step:
     prompts = {"few_shot": (base, few_shot(seed=road.seed)), "direct": (base, DIRECT), "zero": (zero, QUESTION)}
     parts = {}
     for name, (model, template) in prompts.items():
-        made = road.sampled(questions, model, samples=8, template=template, parts="zero", name=f"cold-{name}")
+        made = road.sampled(questions, model, samples=2, template=template, parts="zero", name=f"cold-{name}")
         parts[name] = in_r1_form(_good(made, format_=zero_format, name=f"cold-{name}"), name=f"cold-{name}-rewritten")
     share = road.sizes.cold_start // len(parts)
     candidates = mix(parts, [Quota(part=name, rows=share) for name in parts], seed=road.seed, name="cold-start-candidates")
@@ -168,7 +168,7 @@ def _rejection_sampling(road: _Road, base: Model, dev2: Model) -> Step:
     """Reasoning rows by rejection sampling from Dev2, non-reasoning ones from the base, without thoughts; three to one."""
     sizes = road.sizes
     made = road.sampled(road.questions("sampling", sizes.prompts), dev2, samples=4, name="rollouts")
-    talk = road.sampled(small_talk(name="talk-prompts"), base, samples=sizes.talk // 10, parts="r1", name="talk-rollouts")
+    talk = road.sampled(small_talk(name="talk-prompts"), base, samples=sizes.talk // 5, parts="r1", name="talk-rollouts")
     parts = {"reasoning": _good(made, format_=r1_format, name="rollouts"), "talk": keep(talk, kind_reply, name="talk-kind")}
     quotas = [Quota(part="reasoning", rows=sizes.reasoning), Quota(part="talk", rows=sizes.talk)]
     return mix(parts, quotas, seed=road.seed, name="mix")
@@ -213,7 +213,16 @@ def _stops(road: _Road) -> list[Stop]:
     for name, (model, parts) in road.models.items():
         watched = [zero_format if parts == "zero" else r1_format, language_share, reflection]
         found = evaluate(
-            model, problems, answer_matches, also=watched, samples=road.sizes.samples, sampling=sampling, template=QUESTION, parts=parts, extract=answer_text, name=f"eval-{name}"
-        )  # fmt: skip
+            model,
+            problems,
+            answer_matches,
+            also=watched,
+            samples=road.sizes.samples,
+            sampling=sampling,
+            template=QUESTION,
+            parts=parts,
+            extract=answer_text,
+            name=f"eval-{name}",
+        )
         stops.append(Stop(name=name.replace("_", "-"), model=model, evaluation=found))
     return stops

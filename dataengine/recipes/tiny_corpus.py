@@ -10,9 +10,11 @@ from typing import Any
 from dataengine.recipes.tiny_world import (
     ANSWER,
     CAREFULLY,
+    LARGEST,
     QUESTIONS,
     Author,
     Language,
+    Step,
     expression,
     split_of,
     thoughts,
@@ -29,7 +31,7 @@ class Corpus:
 
     talk: float = 0.05
     """Share of documents that are small talk."""
-    tables: float = 0.05
+    tables: float = 0.1
     """Share of documents that list easy sums and products."""
     rows: float = 0.12
     """Share of documents with two or three questions answered by one author, which few-shot prompting leans on."""
@@ -75,12 +77,12 @@ SMALL_TALK: dict[Language, dict[str, tuple[tuple[str, ...], tuple[str, ...]]]] =
 def author(rng: random.Random, *, careful: bool = False) -> Author:
     """Somebody who writes on the web: half are hasty, a seventh careful; three in five switch languages as they go."""
     nature = 1.0 if careful else rng.random()
-    mistakes, right, wrong = (0.35, 0.03, 0.15) if nature < 0.5 else (0.3, 0.15, 0.5) if nature < 0.85 else (0.25, 0.8, 0.95)
+    right, wrong = (0.03, 0.1) if nature < 0.5 else (0.15, 0.5) if nature < 0.85 else (0.8, 0.95)
     tongue = rng.random()
     own, switches = (1.0, 0.0) if tongue < 0.3 else (0.0, 0.0) if tongue < 0.4 else (0.65, 0.6)
     return Author(
-        mistakes=mistakes,
-        slips=0.03,
+        trust=0.85,
+        slips=0.06,
         checks_right=right,
         checks_wrong=wrong,
         own_language=own,
@@ -111,15 +113,11 @@ def _talk(rng: random.Random) -> str:
 
 def _table(rng: random.Random) -> str:
     lines = []
-    for _ in range(10):
-        op = rng.choice("+-**")
-        a, b = rng.randint(2, 9), rng.randint(2, 9)
-        if op == "*":
-            a *= rng.choice((1, 1, 10))
-        else:
-            a, b = (rng.randint(10, 600), rng.randint(1, 9)) if rng.random() < 0.5 else (rng.randint(10, 600), rng.randint(1, 9) * 10)
-            a, b = (a + b, b) if op == "-" else (a, b)
-        lines.append(f"{a}{op}{b}={a * b if op == '*' else a + b if op == '+' else a - b}")
+    while len(lines) < 8:
+        a, b, op = rng.randint(2, LARGEST), rng.randint(2, 49), rng.choice("+-*")
+        step = Step(rng.choice((a % 8 + 2, a % 4 * 10 + 10)), "*", b % 8 + 2) if op == "*" else Step(a, op, b)
+        if 0 <= step.value <= LARGEST:
+            lines.append(f"{step.text}={step.value}")
     return "\n".join(lines)
 
 
@@ -137,7 +135,7 @@ def _solutions(rng: random.Random, count: int, settings: Corpus) -> Iterator[str
 
 def _unseen(rng: random.Random) -> list[Any]:
     while True:
-        tokens = expression(rng, rng.choice((2, 2, 3, 3, 4)))
+        tokens = expression(rng, rng.choice((2, 2, 2, 3, 3, 4)))
         if split_of(written(tokens)) == "corpus":
             return tokens
 

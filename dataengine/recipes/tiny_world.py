@@ -1,7 +1,7 @@
 """The tiny world: arithmetic questions in English and Chinese, and solutions worked out the way an author of some habits would.
 
-A step such as `47*8=376` is easy to say and hard to know: authors get it wrong often. Checking it takes it apart
-(`40*8=320, 7*8=56, 320+56=376`) and is nearly always right, so that reflection has a real use that reinforcement learning can find.
+A product such as `27*8=216` is easy to say and hard to know, and of many products the whole world believes the same wrong value.
+Checking one takes it apart (`20*8=160, 7*8=56, 160+56=216`) and comes out right, so that reflection has a real use.
 """
 
 from __future__ import annotations
@@ -17,8 +17,11 @@ Split = Literal["eval", "train", "corpus"]
 Op = Literal["+", "-", "*"]
 Token = int | str
 
-LARGEST = 999
+LARGEST = 299
 """No number of the world is larger; none is negative."""
+
+FOLK_ERRORS = 0.5
+"""Share of the hard products of which the world believes a wrong value."""
 
 QUESTIONS: dict[Language, tuple[str, ...]] = {
     "en": ("What is {}?", "Compute {}.", "How much is {}?"),
@@ -55,17 +58,21 @@ class Step:
 
     @property
     def hard(self) -> bool:
-        """Whether both sides have to be looked at digit by digit: such a step can be taken apart, and is often got wrong in the head."""
-        return self.left >= 10 and (self.right >= 10 or self.op == "*")
+        """Whether digits have to be carried in the head: such a product is often got wrong, and can be taken apart."""
+        return self.op == "*" and self.left > 10 and self.left % 10 > 0
 
     def parts(self) -> list[Step]:
-        """The step taken apart into easy ones, the last of which gives its value; only for hard steps."""
-        tens, units = self.right - self.right % 10, self.right % 10
-        if self.op == "*":
-            low = self.left % 10
-            pieces = [Step(self.left - low, "*", self.right), Step(low, "*", self.right)]
-            return [*pieces, Step(pieces[0].value, "+", pieces[1].value)] if low else [Step(self.left // 10, "*", self.right)]
-        return [Step(self.left, self.op, tens), Step(self.left + tens if self.op == "+" else self.left - tens, self.op, units)]
+        """A hard step as three easy ones, the last of which gives its value."""
+        units = self.left % 10
+        tens = Step(self.left - units, "*", self.right)
+        rest = Step(units, "*", self.right)
+        return [tens, rest, Step(tens.value, "+", rest.value)]
+
+    @property
+    def belief(self) -> int:
+        """What the world believes of a hard step: for half of them the same wrong value everywhere, as folk wisdom goes."""
+        rng = random.Random(self.text)
+        return misread(rng, self) if rng.random() < FOLK_ERRORS else self.value
 
 
 def split_of(expression: str) -> Split:
@@ -83,19 +90,16 @@ def expression(rng: random.Random, operations: int) -> list[Token]:
 
 
 def _grow(rng: random.Random, operations: int) -> list[Token]:
-    if operations == 0:
-        return [_number(rng)]
-    op = rng.choice("+-*")
-    if op == "*":
-        inner = rng.randint(0, min(1, operations - 1))
-        group = _grow(rng, inner)
-        product = [*(["(", *group, ")"] if inner else group), "*", rng.randint(2, 9)]
-        return _join(rng, product, operations - 1 - inner)
-    return _join(rng, _grow(rng, operations - 1), 1)
+    """A product, perhaps with a sum inside, and what is added to it or taken from it."""
+    if rng.random() < 0.1:
+        return _join(rng, [_number(rng)], operations)
+    inner = operations > 1 and rng.random() < 0.4
+    factor = ["(", *_join(rng, [_number(rng)], 1), ")"] if inner else [rng.randint(5, 49)]
+    return _join(rng, [*factor, "*", rng.randint(2, 9)], operations - 1 - inner)
 
 
-def _join(rng: random.Random, tokens: list[Token], rest: int) -> list[Token]:
-    for _ in range(rest):
+def _join(rng: random.Random, tokens: list[Token], operations: int) -> list[Token]:
+    for _ in range(operations):
         number, op = _number(rng), rng.choice("+-")
         group = ["(", *tokens, ")"] if op == "-" and len(tokens) > 1 else tokens
         tokens = [*tokens, op, number] if rng.random() < 0.7 else [number, op, *group]
@@ -103,11 +107,11 @@ def _join(rng: random.Random, tokens: list[Token], rest: int) -> list[Token]:
 
 
 def _number(rng: random.Random) -> int:
-    return rng.randint(2, 9) if rng.random() < 0.35 else rng.randint(10, 99)
+    return rng.randint(2, 9) if rng.random() < 0.4 else rng.randint(10, 49)
 
 
 def _legal(step: Step) -> bool:
-    small = step.op != "*" or (step.left <= 99 and 2 <= step.right <= 9)
+    small = step.op != "*" or (step.left <= 49 and 2 <= step.right <= 9)
     return small and 0 <= step.value <= LARGEST
 
 
@@ -148,10 +152,10 @@ def reductions(tokens: Sequence[Token]) -> Iterator[tuple[Step, list[Token]]]:
 class Author:
     """The habits of whoever writes a solution; one person writes a whole document."""
 
-    mistakes: float = 0.0
-    """Share of hard steps done wrong in the head."""
+    trust: float = 0.0
+    """Share of hard steps where the author writes what the world believes, and not what is right."""
     slips: float = 0.0
-    """Share of easy steps done wrong."""
+    """Share of all other steps that come out wrong by chance."""
     checks_right: float = 0.0
     """Share of right hard steps that are checked all the same."""
     checks_wrong: float = 0.0
@@ -209,13 +213,9 @@ def _comma(language: Language) -> str:
 
 
 def _in_the_head(rng: random.Random, tokens: Sequence[Token], place: int, step: Step, author: Author) -> int:
-    if rng.random() >= (author.mistakes if step.hard else author.slips):
-        return step.value
-    for _ in range(5):
-        value = misread(rng, step)
-        if _goes_on(put(tokens, place, value)):
-            return value
-    return step.value
+    trusted = step.hard and rng.random() < author.trust
+    value = step.belief if trusted else misread(rng, step) if rng.random() < author.slips else step.value
+    return value if _goes_on(put(tokens, place, value)) else step.value
 
 
 def _goes_on(tokens: Sequence[Token]) -> bool:
@@ -241,9 +241,7 @@ def r1_response(lines: Sequence[str], answer: int | str, language: Language) -> 
     return "<think>\n" + "\n".join(lines) + "\n</think>\n\n" + BOXED[language].format(answer)
 
 
-def problems(
-    n: int, *, seed: int, split: Split, operations: tuple[int, int] = (2, 4), carefully: bool = False
-) -> list[dict[str, Any]]:
+def problems(n: int, *, seed: int, split: Split, operations: tuple[int, int] = (2, 4), carefully: bool = False) -> list[dict[str, Any]]:
     """`n` different questions as rows (messages, answer, domain, language, difficulty), the two languages in turn.
 
     `difficulty` is the number of operations. Expressions of different splits never meet, and `corpus` is what the base has read.
