@@ -19,7 +19,7 @@ ASKED = Template(name="asked", text="{{ question }}")
 """The question as it stands: recordings are looked up by it."""
 
 
-def recorded(files: Sequence[Path], *, problem: str, answer: str, response: str, name: str = "recorded") -> Model:
+def recording_of(files: Sequence[Path], *, problem: str, answer: str, response: str, name: str = "recorded") -> Model:
     """What models said, in one folder of responses: prompt, sample, response, model, `published` verdict and who decided it."""
     columns = {"problem": problem, "answer": answer, "response": response}
     return Model(name=name, make=_make_recorded, settings={"files": [Content(Path(file)) for file in files], "columns": columns})

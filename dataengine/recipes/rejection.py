@@ -12,7 +12,7 @@ from dataengine.generate import generate
 from dataengine.inference.engine import Sampling
 from dataengine.keep import keep, score
 from dataengine.mix import Quota, mix
-from dataengine.recipes.recorded import ASKED, problems_of, recorded, with_published
+from dataengine.recipes.recorded import ASKED, problems_of, recording_of, with_published
 from dataengine.shards import write_atomically
 from dataengine.step import Step
 from dataengine.work import Work
@@ -31,7 +31,7 @@ def rejection(
 
     `problem`, `answer` and `response` name the files' columns; `verdict` and `verdict_by`, where the files have them, are compared.
     """
-    said = recorded([Path(file) for file in recordings], problem=problem, answer=answer, response=response)
+    said = recording_of([Path(file) for file in recordings], problem=problem, answer=answer, response=response)
     made = generate(problems_of(said), said, samples="recorded", template=ASKED, sampling=AS_RECORDED, name="rollouts")
     judged = score(with_published(made, said), [answer_matches], name="verdicts")
     right = keep(judged, answer_matches, name="right")

@@ -100,7 +100,7 @@ def _make(work: Work) -> None:
                 optimizer.step()
             metrics.write(json.dumps({"step": step + 1, "loss": loss.item()}) + "\n")
             bar.advance(loss=loss.item())
-    model.save_pretrained(work.folder)
+    model.to(torch.bfloat16).save_pretrained(work.folder)  # half the size to ship
     words.save_pretrained(work.folder)
 
 

@@ -1,0 +1,113 @@
+"""Every command as a user types it, wrong ones included: a message and a status, never a traceback."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from dataengine.cli import main
+
+RECIPE = """
+from dataengine.keep import keep
+from dataengine.sources import rows
+from filters.format import zero_format
+
+def short(*, seed: int = 3, count: int = 5):
+    '''A short road.'''
+    made = [{"question": f"{n}+{seed}?", "answer": str(n + seed), "response": f"<think>x</think> <answer>{n}</answer>" if n else "x"} for n in range(count)]
+    return keep(rows(made), zero_format)
+"""
+
+
+@pytest.fixture
+def recipe(tmp_path: Path, request: pytest.FixtureRequest) -> str:
+    file = tmp_path / f"recipe_{abs(hash(request.node.name))}.py"
+    file.write_text(RECIPE)
+    return f"{file}:short"
+
+
+def test_run_makes_shows_and_explains(tmp_path: Path, recipe: str, capsys: pytest.CaptureFixture[str]) -> None:
+    root = tmp_path / "runs"
+    assert main(["run", recipe, "--root", str(root), "--workers", "1", "--count", "4"]) == 0
+    folder = Path(capsys.readouterr().out.split(" (3 rows)")[0])
+    assert main(["show", str(folder), "--rows", "1"]) == 0
+    assert "rows: 3, rejected: 1" in capsys.readouterr().out
+    dropped = pl.read_parquet(folder / "rejected" / "00000.parquet")["prompt_id"][0]
+    assert main(["explain", str(folder), dropped]) == 0
+    assert "dropped by zero_format: no <think>" in capsys.readouterr().out
+
+
+def test_a_dry_run_prints_the_plan_and_makes_nothing(tmp_path: Path, recipe: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", recipe, "--root", str(tmp_path / "runs"), "--dry-run"]) == 0
+    assert "to make  keep-zero_format-" in capsys.readouterr().out
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_dry_run_of_the_tiny_road_shows_its_first_prompt(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", "tiny", "--quick", "true", "--root", str(tmp_path), "--dry-run"]) == 0
+    said = capsys.readouterr().out
+    assert "to make  tiny-" in said
+    assert "prompts, " in said
+    assert "| " in said
+
+
+def test_a_limit_takes_the_first_rows_of_every_source(tmp_path: Path, recipe: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", recipe, "--root", str(tmp_path / "runs"), "--limit", "2"]) == 0
+    assert "(1 rows)" in capsys.readouterr().out
+
+
+def test_settings_come_from_a_file_and_flags_win(tmp_path: Path, recipe: str, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "settings.yaml").write_text("count: 9\nseed: 1\n")
+    command = ["run", recipe, "--root", str(tmp_path / "runs"), "--config", str(tmp_path / "settings.yaml")]
+    assert main(command) == 0
+    assert "(8 rows)" in capsys.readouterr().out
+    assert main([*command, "--count", "3"]) == 0
+    assert "(2 rows)" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (["rum"], "no command 'rum'. Did you mean 'run'"),
+        (["run", "tyni"], "no recipe 'tyni'. Did you mean 'tiny'"),
+        (["run", "tiny", "--sed", "1"], "no setting 'sed'. Did you mean 'seed'"),
+        (["run", "tiny", "--seed", "x"], "Expected a <class 'int'>. Got value: x"),
+        (["run"], "run wants a recipe first"),
+        (["run", "nowhere.py:f"], "no recipe file"),
+        (["score", "zero_fromat", "f.jsonl", "--out", "o.parquet"], "no scorer 'zero_fromat'. Did you mean 'zero_format'"),
+        (["score", "zero_format", "nowhere.jsonl", "--out", "o.parquet"], "no file nowhere.jsonl"),
+        (["show", "nowhere"], "nowhere has no manifest.json"),
+    ],
+)
+def test_what_is_wrong_is_said_with_the_nearest_right_name(wrong: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(wrong) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_a_file_is_scored_with_columns_by_their_own_names(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file, out = tmp_path / "rows.jsonl", tmp_path / "scored.parquet"
+    file.write_text("".join(json.dumps({"output": text}) + "\n" for text in ("<think>a</think> <answer>3</answer>", "x", None)))
+    assert main(["score", "zero_format", str(file), "--out", str(out), "--columns.response", "output"]) == 0
+    assert "3 rows, 2 judged, mean 0.5000" in capsys.readouterr().out
+    assert pl.read_parquet(out)["zero_format"].struct.field("value").to_list() == [1.0, 0.0, None]
+    assert main(["score", "zero_format", str(file), "--out", str(out)]) == 2
+    assert "zero_format wants the column 'response'; the rows have output" in capsys.readouterr().err
+
+
+def test_the_list_names_recipes_and_scorers(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["list"]) == 0
+    said = capsys.readouterr().out
+    assert "tiny " in said
+    assert "answer_matches" in said
+
+
+def test_help_is_there_for_the_command_and_each_verb(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 0
+    assert "dataengine COMMAND" in capsys.readouterr().out
+    for verb in ("run tiny", "list", "show", "explain", "score zero_format"):
+        with pytest.raises(SystemExit) as left:
+            main([*verb.split(), "--help"])
+        assert left.value.code == 0
