@@ -48,6 +48,9 @@ def _run(argv: list[str]) -> None:
     """Make what a recipe promises: dataengine run RECIPE [--root DIR] [--config FILE] [--dry-run] [--limit N] [--setting VALUE ...]"""
     from dataengine.recipes.find import find, shipped
 
+    if argv and argv[0] in ("-h", "--help"):
+        print(f"{_run.__doc__}\nA recipe's own settings: dataengine run RECIPE --help")
+        return
     if not argv or argv[0].startswith("-"):
         raise ValueError(f"run wants a recipe first: dataengine run RECIPE. {nearest('', shipped())}")
     recipe = find(argv[0])
@@ -125,6 +128,9 @@ def _score(argv: list[str]) -> None:
     from dataengine.score_file import score_file
     from filters.find import find, shipped
 
+    if argv and argv[0] in ("-h", "--help"):
+        print(f"{_score.__doc__}\nA scorer's own settings: dataengine score SCORER --help")
+        return
     if not argv or argv[0].startswith("-"):
         raise ValueError(f"score wants a scorer first: dataengine score SCORER FILE --out FILE. {nearest('', shipped())}")
     scorer = find(argv[0])
@@ -139,7 +145,25 @@ def _score(argv: list[str]) -> None:
     print(score_file(scorer.with_(**chosen), file, out=out, columns={ours: theirs for ours, theirs in columns.items() if theirs}))
 
 
-COMMANDS: dict[str, Callable[[list[str]], None]] = {"run": _run, "list": _list, "show": _show, "explain": _explain, "score": _score}
+def _report(argv: list[str]) -> None:
+    """A page on any finished folder: dataengine report DIR [--out FILE.html]"""
+    from dataengine.report_folder import report_folder
+
+    parser = _parser("dataengine report", "A self-contained page on a finished folder: its road, curves, funnel, rows and settings.")
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--out", type=Path, default=None, help="the file to write; by default the folder's name in this directory")
+    chosen = _settings(parser, argv)
+    print(report_folder(chosen["folder"]).write(chosen["out"] or Path(f"{chosen['folder'].resolve().name}.html")))
+
+
+COMMANDS: dict[str, Callable[[list[str]], None]] = {
+    "run": _run,
+    "list": _list,
+    "show": _show,
+    "explain": _explain,
+    "score": _score,
+    "report": _report,
+}
 
 
 def _add_machine(parser: ArgumentParser) -> None:

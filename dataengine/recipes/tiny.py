@@ -48,13 +48,13 @@ GUIDELINE = "Right, in the asked format, in one language, nothing repeated: keep
 class Sizes:
     """How much of everything; all ours, chosen so that two cores need minutes."""
 
-    zero_steps: int = 60
+    zero_steps: int = 40
     """GRPO updates from base to R1-Zero."""
-    dev2_steps: int = 50
+    dev2_steps: int = 30
     """GRPO updates of the first RL stage, with the language reward."""
-    r1_steps: int = 25
+    r1_steps: int = 20
     """GRPO updates of the last stage, all scenarios."""
-    student_steps: int = 50
+    student_steps: int = 40
     """GRPO updates of the student that is trained by RL alone."""
     cold_start: int = 600
     """Rows of the cold-start set."""

@@ -35,6 +35,9 @@ def test_run_makes_shows_and_explains(tmp_path: Path, recipe: str, capsys: pytes
     folder = Path(capsys.readouterr().out.split(" (3 rows)")[0])
     assert main(["show", str(folder), "--rows", "1"]) == 0
     assert "rows: 3, rejected: 1" in capsys.readouterr().out
+    assert main(["report", str(folder), "--out", str(tmp_path / "page.html")]) == 0
+    assert "page.html" in capsys.readouterr().out
+    assert "no &lt;think&gt;" in (tmp_path / "page.html").read_text(encoding="utf-8")
     dropped = pl.read_parquet(folder / "rejected" / "00000.parquet")["prompt_id"][0]
     assert main(["explain", str(folder), dropped]) == 0
     assert "dropped by zero_format: no <think>" in capsys.readouterr().out
@@ -107,7 +110,10 @@ def test_the_list_names_recipes_and_scorers(capsys: pytest.CaptureFixture[str]) 
 def test_help_is_there_for_the_command_and_each_verb(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([]) == 0
     assert "dataengine COMMAND" in capsys.readouterr().out
-    for verb in ("run tiny", "list", "show", "explain", "score zero_format"):
+    for verb in ("run", "score"):
+        assert main([verb, "--help"]) == 0
+        assert f"dataengine {verb}" in capsys.readouterr().out
+    for verb in ("run tiny", "report", "list", "show", "explain", "score zero_format"):
         with pytest.raises(SystemExit) as left:
             main([*verb.split(), "--help"])
         assert left.value.code == 0
