@@ -1,6 +1,7 @@
 """The in-process engine beside transformers' `generate`: the same weights, prompts, sampling and threads, in one process.
 
     python benchmarks/local_inference.py --threads 2
+    python benchmarks/local_inference.py --threads 1 --clock cpu     # on a machine that others use too
 
 Every side draws at temperature 1 until an end token or 128 tokens. The model is random, so that each token ends a response with
 a chance of about (number of end tokens) / (vocabulary): lengths spread as they do in reasoning, where one long response keeps a
@@ -10,6 +11,7 @@ static batch waiting. `generate` gets its best setting that we know: SDPA attent
 from __future__ import annotations
 
 import argparse
+import functools
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -22,7 +24,7 @@ from dataengine.inference.attention import NAME
 from dataengine.inference.engine import Sampling
 from dataengine.inference.local import LocalEngine
 
-VOCABULARY, PROMPTS, MOST = 320, 256, 128
+VOCABULARY, MOST = 320, 128
 
 
 def model_with(attention: str, ends: int) -> PreTrainedModel:
@@ -61,19 +63,19 @@ def theirs(model: PreTrainedModel, prompts: Sequence[Sequence[int]], *, batch: i
     return made
 
 
-def ours(engine: LocalEngine, prompts: Sequence[Sequence[int]], sampling: Sampling) -> int:
+def ours(engine: LocalEngine, prompts: Sequence[Sequence[int]], *, samples: int) -> int:
     """Tokens that the engine made."""
-    return sum(len(response.token_ids) for _, response in engine.generate(prompts, sampling))
+    return sum(len(response.token_ids) for _, response in engine.generate(prompts, Sampling(max_tokens=MOST), samples))
 
 
-def rate(run: Callable[[], int], repeats: int) -> float:
+def rate(run: Callable[[], int], *, repeats: int, clock: Callable[[], float]) -> float:
     """Median tokens per second, after one run to warm up."""
     run()
     rates = []
     for _ in range(repeats):
-        start = time.perf_counter()
+        start = clock()
         made = run()
-        rates.append(made / (time.perf_counter() - start))
+        rates.append(made / (clock() - start))
     return statistics.median(rates)
 
 
@@ -82,28 +84,33 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--clock", choices=["wall", "cpu"], default="wall")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
+    clock = time.perf_counter if arguments.clock == "wall" else time.process_time
+    print(f"threads: {arguments.threads}; tokens per {arguments.clock} second, median of {arguments.repeats} runs\n")
+    print(
+        "| prompts x samples | mean length | generate, 256 at once | generate, 64 at once | ours, 64 slots | ours, 256 slots | ratio of the best |"
+    )
+    print("|---|---:|---:|---:|---:|---:|---:|")
+    for ends, prompts, samples in ((4, 256, 1), (8, 256, 1), (8, 16, 16), (12, 16, 16)):
+        print(line(ends, prompts, samples, functools.partial(rate, repeats=arguments.repeats, clock=clock)), flush=True)
+
+
+def line(ends: int, count: int, samples: int, measured: Callable[[Callable[[], int]], float]) -> str:
+    """All sides in one setting, as a line of the table."""
     generator = torch.Generator().manual_seed(1)
-    lengths = torch.randint(10, 60, (PROMPTS,), generator=generator).tolist()
+    lengths = torch.randint(10, 60, (count,), generator=generator).tolist()
     prompts = [torch.randint(20, VOCABULARY, (length,), generator=generator).tolist() for length in lengths]
-    tokenizer = PreTrainedTokenizerFast(tokenizer_object=Tokenizer(models.WordLevel({f"w{i} ": i for i in range(VOCABULARY)}, "w0 ")))
-    print(f"torch {torch.__version__}, {arguments.threads} threads, tokens per second, median of {arguments.repeats}\n")
-    print("| mean length | generate, 256 at once | generate, 64 at once | ours, 64 slots | ours, 256 slots | ours / best generate |")
-    print("|---:|---:|---:|---:|---:|---:|")
-    for ends in (4, 8):
-        print(line(prompts, tokenizer, ends=ends, repeats=arguments.repeats), flush=True)
-
-
-def line(prompts: Sequence[Sequence[int]], tokenizer: PreTrainedTokenizerFast, *, ends: int, repeats: int) -> str:
-    """All sides at one mean length, as a line of the table."""
-    peer, model, sampling = model_with("sdpa", ends), model_with(NAME, ends), Sampling(max_tokens=MOST)
-    engines = [LocalEngine(model, tokenizer, slots=slots, context=256) for slots in (64, 256)]
-    peers = [rate(lambda batch=batch: theirs(peer, prompts, batch=batch, ends=ends), repeats) for batch in (256, 64)]
-    rates = [rate(lambda engine=engine: ours(engine, prompts, sampling), repeats) for engine in engines]
-    mean = ours(engines[0], prompts, sampling) / len(prompts)
+    words = Tokenizer(models.WordLevel({f"w{i} ": i for i in range(VOCABULARY)}, "w0 "))
+    peer, model = model_with("sdpa", ends), model_with(NAME, ends)
+    engines = [LocalEngine(model, PreTrainedTokenizerFast(tokenizer_object=words), slots=slots, context=256) for slots in (64, 256)]
+    repeated = [prompt for prompt in prompts for _ in range(samples)]
+    peers = [measured(lambda batch=batch: theirs(peer, repeated, batch=batch, ends=ends)) for batch in (256, 64)]
+    rates = [measured(lambda engine=engine: ours(engine, prompts, samples=samples)) for engine in engines]
+    mean = ours(engines[0], prompts, samples=samples) / len(repeated)
     numbers = " | ".join(f"{number:,.0f}" for number in (*peers, *rates))
-    return f"| {mean:.0f} | {numbers} | {max(rates) / max(peers):.2f} |"
+    return f"| {count} x {samples} | {mean:.0f} | {numbers} | {max(rates) / max(peers):.1f} |"
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ Axes: S slots, B rows of a step (the first B slots), C context.
 
 from __future__ import annotations
 
+import itertools
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -22,6 +23,8 @@ from dataengine.inference.slots import Decode, Prefill, SlotCache, proven
 
 PREFILL_TOKENS = 512
 """Prompts of similar length are read together up to this many tokens, padding included."""
+LOOK_AHEAD = 1024
+"""Among so many waiting prompts others of the same padded length are looked for."""
 SLOT_STEP = 16
 """A step runs multiples of this many slots: matrix products of few rows have kernels, and roundings, of their own."""
 
@@ -123,8 +126,6 @@ class Batch:
         return np.array([i for i, one in enumerate(self._rows.running) if one is not None], np.int64)
 
     def _cancel(self) -> None:
-        if any(request.cancelled for request in self.waiting):
-            self.waiting = deque(request for request in self.waiting if not request.cancelled)
         for i, one in enumerate(self._rows.running):
             if one is not None and one.request.cancelled:
                 self._free(i)
@@ -137,8 +138,11 @@ class Batch:
 
     def _admit(self) -> None:
         free = deque(i for i, one in enumerate(self._rows.running) if one is None)
-        while self.waiting and (free or len(self.waiting[0].prompt) >= self.context):
+        while self.waiting and (free or self.waiting[0].cancelled or len(self.waiting[0].prompt) >= self.context):
             request = self.waiting[0]
+            if request.cancelled:
+                self.waiting.popleft()
+                continue
             if len(request.prompt) >= self.context:
                 self._refuse(request)
                 continue
@@ -171,11 +175,11 @@ class Batch:
         """Keys and values of the first waiting prompt, and of others of its padded length that can be read with it."""
         length = padded(len(first.prompt) - 1)
         most = max(1, PREFILL_TOKENS // length) if length <= slots.SHORT else 1
-        together = [
-            r for r in self.waiting if r.prefix is None and 1 < len(r.prompt) < self.context and padded(len(r.prompt) - 1) == length
-        ][:most]
+        alike = (r for r in itertools.islice(self.waiting, LOOK_AHEAD) if 1 < len(r.prompt) < self.context and r.prefix is None)
+        together = list(itertools.islice((r for r in alike if not r.cancelled and padded(len(r.prompt) - 1) == length), most))
         if length not in self._prefill_sizes:
-            self._prefill_sizes[length] = self._sizes(lambda size: self._probe_prefill(size, length), _sizes(1, most))
+            sizes = [*(2**power for power in range(most.bit_length()) if 2**power < most), most]
+            self._prefill_sizes[length] = self._sizes(lambda size: self._probe_prefill(size, length), sizes)
         size = next(size for size in self._prefill_sizes[length] if size >= len(together))
         ids = torch.zeros(size, length, dtype=torch.long)
         for row, request in enumerate(together):
@@ -269,9 +273,9 @@ def _sizes(step: int, most: int) -> list[int]:
 
 
 def padded(length: int) -> int:
-    """The length a prompt is padded to: 16, 32, 48, 64, 96, 128, 192, 256, and its own beyond."""
-    steps = (16, 32, 48, 64, 96, 128, 192, slots.SHORT)
-    return next((step for step in steps if length <= step), length)
+    """The length a prompt is padded to: a multiple of 8, 16 or 32, an eighth to a quarter of it at most; long ones not at all."""
+    step = 8 if length <= 64 else 16 if length <= 128 else 32
+    return length if length > slots.SHORT else -(-length // step) * step
 
 
 def _response(sample: int, tokens: list[int], text: str, logprobs: list[float], reason: FinishReason, request: Request) -> Response:
