@@ -78,7 +78,7 @@ _BETWEEN_BOXES = re.compile(
     rf"{_TEX_SPACE}(?:(?:,|;|\band\b|\bor\b|和|或|\\text\{{\s*+(?:,\s*+)?(?:and|or)\s*+\}}){_TEX_SPACE})++"
     rf"(?:[a-zA-Z](?:_\{{?\w++\}}?)?\s*+={_TEX_SPACE})*+"
 )
-_MINUS_BEFORE = re.compile(r"[=$(:]\s*-\s*$")
+_MINUS_BEFORE = re.compile(r"[=$(:]\s*-\s*\\?$")
 _PERCENT_AFTER = re.compile(r"\s*(?:\\\)|\$)?\s*(?:\\?%|percent\b|pct\b)")
 
 
@@ -133,7 +133,7 @@ def _json_field(text: str) -> str:
 
 
 _SAID = re.compile(
-    r"(?:\b(?:final\s+)?answers?\b(?:\s*\([^()\n]{0,30}\))?[^.\n:=]{0,60}?(?:\*\*)?\s*(?:\bis\b|\bare\b|\bwould be\b|\bbe\b|:|=)"
+    r"(?:\b(?:final\s+)?answers?\b(?:\s*\([^()\n]{0,30}\))?(?:\s*=|[^.\n:=]{0,60}?(?:\*\*)?\s*(?:\bis\b|\bare\b|\bwould be\b|\bbe\b|:))"
     r"|(?m:^[ \t]*A[ \t]*:)"
     r"|(?:答案|正确答案|最终答案|答)\s*】?\s*(?:应该|应|就)?\s*(?:是|为|選|选|[:：])"
     r"|【\s*答案\s*】"
@@ -186,12 +186,14 @@ def _shield(line: str) -> str:
 _FORMULA = r"(?:\$\$?[^$\n]+\$\$?|\\\(.+?\\\))"
 _PROSE = re.compile(r"(?<![\\A-Za-z{])[A-Za-z]{3,}(?![A-Za-z}])")
 """A word of prose: between two amounts of money there is no formula."""
+_MONEY = re.compile(r"^\$\d[^$]*(?:[-+*/=]|[a-z]{2,})\s*\$$")
+"""What stands between two amounts of money (`$21 - $20`) is no formula."""
 _JOINED = re.compile(rf"{_FORMULA}(?:\s*(?:,|;|,?\s*and\b|,?\s*or\b|和|或)\s*{_FORMULA})*(?:\s*(?:\\?%|percent\b|pct\b))?")
 
 
 def _formula(clause: str) -> str:
     """The last formula of a sentence with those joined to it by `,`, `and` or `or`; empty where there is none."""
-    found = [match for match in _JOINED.finditer(clause) if len(_PROSE.findall(match.group())) < 3]
+    found = [match for match in _JOINED.finditer(clause) if len(_PROSE.findall(match.group())) < 3 and not _MONEY.search(match.group())]
     if not found or (re.search(r"\d", clause[found[-1].end() :]) and not re.search(r"\d", found[-1].group())):
         return ""
     return re.sub(r"(?<!\\)\$\$?|\\\(|\\\)", "", found[-1].group()).strip()

@@ -41,7 +41,7 @@ _TEXT_MACROS = (
 
 def latex(text: str) -> str:
     """The answer as LaTeX without its enclosing signs, otherwise as it was written: what a parser should read."""
-    text = _braces(_unwrap(_unicode(text))).rstrip(" .,;:。，")
+    text = _braces(_unwrap(_unicode(text))).replace("\\$", "").rstrip(" .,;:。，")
     text = re.sub(r"(?<=\d)i(?![A-Za-z])", " i", text)
     return re.sub(r"(?<![A-Za-z\\_^\d])(i|\d+)\(", r"\1 \\cdot (", text)  # read as a call otherwise
 

@@ -34,7 +34,7 @@ _INTEGER = r"(?:\d{1,3}(?:,\d{3})+|\d{1,3}(?:[ \u00a0]\d{3})+(?!\d)|\d+)"
 _DECIMAL = rf"(?:{_INTEGER}(?:\.\d+)?|\.\d+|\d+\.)"
 _UNIT = (
     r"(?:\^\\circ\s*[CF]?|[a-zA-Z\u00b5\u4e00-\u9fff\u3040-\u30ff][a-zA-Z\u4e00-\u9fff\u3040-\u30ff'.]*+"
-    r"(?:(?:[ ^/*·-]|\\cdot)++(?:\{?-?[23]\}?|[a-zA-Z\u4e00-\u9fff]++\.?)){0,5})"
+    r"(?:(?:[ ^/*·-]|\\cdot)++(?:\{?-?\d\}?|[a-zA-Z\u4e00-\u9fff]++\.?)){0,5})"
 )
 _MONEY = r"(?:US\s*)?[$€£￥₹]|(?:USD|EUR|RMB|CNY|Rs\.?)\s"
 _NUMBER = re.compile(
@@ -65,9 +65,13 @@ def number(text: str) -> Number | None:
 def number_in(prose: str, *, first: bool = True) -> Number | None:
     """The number a sentence states: after the last `=`, else its first (or last) one; None for formulas, code and text without digits."""
     words = _PLAIN_FRACTION.sub("", prose)
-    if re.search(r"[\\^_{}<>]|\w\(", words) or not re.search(r"[A-Za-z\u4e00-\u9fff]{2,}", words):
+    if re.search(r"[a-z]{2,}\(", words) or not re.search(r"(?<!\\)\b[A-Za-z\u4e00-\u9fff]{2,}", words):
         return None
+    if re.search(r"[\\^_{}<>]", words):
+        stated = _STATED.findall(prose)
+        return number(stated[-1]) if stated else None
     stated = prose.rsplit("=", 1)[-1] if re.search(r"\d", prose.rsplit("=", 1)[-1]) else prose
+    stated = re.sub(r"\b[a-zA-Z]\([^()]*\)", "f", stated)  # an argument is not what is stated
     found = [match for match in _IN_PROSE.finditer(stated) if not match["glued"] or _is_unit(match["glued"], spaced=False)]
     if not found:
         spelled = [_NUMBER_WORDS[word] for word in re.findall(r"[a-z]+", prose.lower()) if word in _NUMBER_WORDS]
@@ -78,6 +82,7 @@ def number_in(prose: str, *, first: bool = True) -> Number | None:
 
 _SMALL = "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen"
 _NUMBER_WORDS = {word: value for value, word in enumerate((*_SMALL.split(), "nineteen", "twenty"))}
+_STATED = re.compile(rf"\b(?:is|are|equals)\s+(?:approximately\s+|about\s+|exactly\s+)?(-?{_DECIMAL})(?![\w^\\/.,]*[\\^_/])")
 _PLAIN_FRACTION = re.compile(r"\\frac\{\d+\}\{\d+\}")
 _IN_PROSE = re.compile(
     rf"(?<![A-Za-z\d.,/_])(?P<number>-?(?:{_MONEY})?\s?-?"
@@ -89,7 +94,7 @@ _IN_PROSE = re.compile(
 def _number(match: re.Match[str]) -> Number | None:
     part = match.groupdict()
     unit = (part["unit"] or part["money"] or "").strip()
-    if unit and not part["money"] and not _is_unit(unit, spaced=match.group()[: -len(unit)].endswith((" ", "}")) if unit else False):
+    if unit and not part["money"] and not _is_unit(unit, spaced=match.group()[: -len(unit)].endswith(" ")):
         return None
     value = _fraction(part)
     if value is None:

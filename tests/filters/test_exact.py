@@ -55,6 +55,9 @@ SAME = [
     ("0.3", "0.30000000000000004"),
     ("12", "There are 12 of them"),
     ("3", "three boxes"),
+    ("18", "So, the value of f(-2) is 18"),
+    ("1000", "The velocity \\omega_{s} is 1000 radians per second"),
+    ("4.5e33", "4.5 \\times 10^{33} \\, \\text{erg s}^{-1}"),
     ("3千米", "3000米"),
     ("5", "5个"),
 ]
@@ -94,7 +97,14 @@ def test_different_answers_are_not_equal(gold: str, prediction: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("gold", "prediction"), [("x+1", "1+x"), ("\\sqrt{8}", "2\\sqrt2"), ("5", "\\sqrt{25}"), ("\\frac{37}{4}m", "b=m, k=\\frac{37}{4}m")]
+    ("gold", "prediction"),
+    [
+        ("x+1", "1+x"),
+        ("\\sqrt{8}", "2\\sqrt2"),
+        ("5", "\\sqrt{25}"),
+        ("\\frac{37}{4}m", "\\frac{37m}{4}"),
+        ("\\frac{37}{4}m", "b=m, k=\\frac{37}{4}m"),
+    ],
 )
 def test_algebra_is_left_open(gold: str, prediction: str) -> None:
     assert equal(gold=gold, prediction=prediction) is None

@@ -29,6 +29,11 @@ from filters.extraction import final_answer
         ("所以答案是 12。", "12", "said"),
         ("（4）【答案】 D <eoa>\n（5）【答案】 C <eoa>", "D, C", "said"),
         ("The answer is correct.\nThe answer is 5.\nThis answer is correct.", "5", "said"),
+        (
+            "The boots cost $21 and $20, so they are $21 - $20 = $1 dearer on eBay.",
+            "The boots cost $21 and $20, so they are $21 - $20 = $1 dearer on eBay.",
+            "last line",
+        ),
         ("So they need 12 buses.", "So they need 12 buses", "last line"),
     ],
 )

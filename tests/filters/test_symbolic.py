@@ -21,6 +21,7 @@ from filters.symbolic import BAD_GOLD, DIFFERENT, EQUAL, UNPARSABLE, compare, fo
         ("i(2-i)", "1+2i"),
         ("\\frac{e^{at}-e^{-at}}{2a}", "\\frac{1}{a}\\sinh(at)"),
         ("x^2+1", "x**2 + 1"),
+        ("\\frac{37}{4}m", "\\frac{37m}{4}"),
     ],
 )
 def test_equal_formulas_are_equal(gold: str, prediction: str) -> None:
@@ -33,6 +34,9 @@ def test_equal_formulas_are_equal(gold: str, prediction: str) -> None:
         ("1<x<2", "\\{1,2\\}"),
         ("(1,2)", "\\{1,2\\}"),
         ("x<5", "5"),
+        ("\\log(0.01)=-2", "\\log_2(x)=-1"),
+        ("\\log(0.01)=-2", "\\sqrt{4}=2"),
+        ("\\$0.20", "20\\sqrt{13}"),
         ("40\\pi", "125"),
         ("\\sqrt{17}", "4.12"),
         ("x+1", "x+2"),
