@@ -89,9 +89,7 @@ def main() -> None:
     torch.set_num_threads(arguments.threads)
     clock = time.perf_counter if arguments.clock == "wall" else time.process_time
     print(f"threads: {arguments.threads}; tokens per {arguments.clock} second, median of {arguments.repeats} runs\n")
-    print(
-        "| prompts x samples | mean length | generate, 256 | generate, 64 | ours, 64 slots | ours, 256 slots | ratio of best |"
-    )
+    print("| prompts x samples | mean length | generate, 256 | generate, 64 | ours, 64 slots | ours, 256 slots | ratio of best |")
     print("|---|---:|---:|---:|---:|---:|---:|")
     for ends, prompts, samples in ((4, 256, 1), (8, 256, 1), (8, 16, 16), (12, 16, 16)):
         print(line(ends, prompts, samples, functools.partial(rate, repeats=arguments.repeats, clock=clock)), flush=True)

@@ -10,6 +10,7 @@ import pytest
 
 from dataengine.inference.engine import Response, Sampling
 from dataengine.inference.replay import ReplayEngine
+from dataengine.inference.weights import weights_revision
 
 ROWS = pl.DataFrame(
     {
@@ -48,6 +49,8 @@ def test_files_and_folders_give_the_same_engine(tmp_path: Path, suffix: str) -> 
     engine = ReplayEngine.of(tmp_path if suffix == "parquet" else file)
     assert ask(engine, "2+2?", [0])[0].text == "<think>four"
     assert engine.revision == ReplayEngine.of_rows(ROWS).revision
+    if suffix == "parquet":
+        assert weights_revision(tmp_path)  # a folder of recordings stands where a model folder can
 
 
 def test_samples_are_counted_where_no_number_is_recorded() -> None:
