@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from typing import Any, cast
 
 from dataengine.score import Score, scorer
 from dataengine.templates import split_r1, split_zero
@@ -19,6 +21,6 @@ def gym_score(response: str, checks: str) -> Score:
     answer = split_zero(response)[1] or split_r1(response)[1] or ("" if "<think>" in response else response)
     if not answer.strip():
         return Score(0.0, "no answer found")
-    judge = reasoning_gym.get_score_answer_fn(task["task"])
+    judge = cast(Callable[[str, dict[str, Any]], float], reasoning_gym.get_score_answer_fn(task["task"]))
     value = float(judge(answer.strip(), task["entry"]))
     return Score(min(max(value, 0.0), 1.0), f"{task['task']} gives {value:.3g}")

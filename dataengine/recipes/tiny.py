@@ -64,7 +64,7 @@ class Sizes:
     """Non-reasoning rows of the mix."""
     prompts: int = 1_200
     """Questions for rejection sampling."""
-    problems: int = 120
+    problems: int = 80
     """Questions of every evaluation."""
     samples: int = 16
     """Responses to each of them."""

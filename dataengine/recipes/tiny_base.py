@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -68,7 +69,6 @@ def config(*, hidden: int, layers: int) -> Qwen2Config:
         num_key_value_heads=2,
         max_position_embeddings=512,
         tie_word_embeddings=True,
-        rope_theta=10_000.0,
         eos_token_id=0,
         pad_token_id=1,
         bos_token_id=None,
@@ -100,7 +100,7 @@ def _make(work: Work) -> None:
                 optimizer.step()
             metrics.write(json.dumps({"step": step + 1, "loss": loss.item()}) + "\n")
             bar.advance(loss=loss.item())
-    model.to(torch.bfloat16).save_pretrained(work.folder)  # half the size to ship
+    model.bfloat16().save_pretrained(work.folder)  # half the size to ship
     words.save_pretrained(work.folder)
 
 
@@ -130,10 +130,11 @@ def _loss(model: Qwen2ForCausalLM, batch_BT: Tensor) -> Tensor:
 
 def _batches(words: PreTrainedTokenizerFast, settings: Pretraining) -> Iterator[Tensor]:
     """Documents of similar length side by side, padded at the right. [B, T]"""
+    end, padding = cast(int, words.eos_token_id), cast(int, words.pad_token_id)
     stream, rng = tiny_corpus.documents(seed=settings.seed), random.Random(settings.seed)
     while True:
-        read = words(list(islice(stream, POOL)))["input_ids"]
-        pool = sorted(([*ids[:LONGEST], words.eos_token_id] for ids in read), key=len)
+        read = cast(list[list[int]], words(list(islice(stream, POOL)))["input_ids"])
+        pool = sorted(([*ids[:LONGEST], end] for ids in read), key=len)
         batches: list[list[list[int]]] = [[]]
         for ids in pool:
             if batches[-1] and len(ids) * (len(batches[-1]) + 1) > settings.tokens:
@@ -142,4 +143,4 @@ def _batches(words: PreTrainedTokenizerFast, settings: Pretraining) -> Iterator[
         rng.shuffle(batches)
         for batch in batches:
             rows = [torch.tensor(ids) for ids in batch]
-            yield torch.nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=int(words.pad_token_id))
+            yield torch.nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=padding)

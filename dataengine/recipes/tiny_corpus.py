@@ -14,6 +14,7 @@ from dataengine.recipes.tiny_world import (
     QUESTIONS,
     Author,
     Language,
+    Op,
     Step,
     expression,
     split_of,
@@ -114,7 +115,8 @@ def _talk(rng: random.Random) -> str:
 def _table(rng: random.Random) -> str:
     lines = []
     while len(lines) < 8:
-        a, b, op = rng.randint(2, LARGEST), rng.randint(2, 49), rng.choice("+-*")
+        a, b = rng.randint(2, LARGEST), rng.randint(2, 49)
+        op: Op = rng.choice(("+", "-", "*"))
         step = Step(rng.choice((a % 8 + 2, a % 4 * 10 + 10)), "*", b % 8 + 2) if op == "*" else Step(a, op, b)
         if 0 <= step.value <= LARGEST:
             lines.append(f"{step.text}={step.value}")

@@ -17,7 +17,8 @@ from filters.format import zero_format
 
 def short(*, seed: int = 3, count: int = 5):
     '''A short road.'''
-    made = [{"question": f"{n}+{seed}?", "answer": str(n + seed), "response": f"<think>x</think> <answer>{n}</answer>" if n else "x"} for n in range(count)]
+    made = [{"question": f"{n}+{seed}?", "answer": str(n + seed), "response": f"<think>x</think> <answer>{n}</answer>" if n else "x"}
+            for n in range(count)]
     return keep(rows(made), zero_format)
 """
 

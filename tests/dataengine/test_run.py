@@ -137,7 +137,7 @@ def test_every_folder_opens_with_datasets(tmp_path: Path) -> None:
         loaded = datasets.load_dataset(
             "parquet", data_files=str(folder / part / "*.parquet"), split="train", cache_dir=str(tmp_path / "cache")
         )
-        assert len(loaded) == expected  # pyright: ignore[reportArgumentType]  # a split has a length
+        assert len(loaded) == expected
 
 
 def test_manifests_are_the_same_whenever_and_wherever_they_are_made(tmp_path: Path) -> None:

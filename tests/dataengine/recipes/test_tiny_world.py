@@ -85,11 +85,11 @@ def test_readable_solutions_are_right_and_check_every_hard_step_in_one_language(
 
 
 def test_a_check_mends_what_was_wrong() -> None:
-    author = Author(mistakes=1.0, checks_wrong=1.0)
+    author = Author(trust=1.0, checks_wrong=1.0)
     for row in tiny_world.examples(50, seed=2, author=author):
         assert row["response"].endswith(f"<answer>{row['answer']}</answer>")
-    unchecked = tiny_world.examples(50, seed=2, author=Author(mistakes=1.0))
-    assert sum(row["response"].endswith(f"<answer>{row['answer']}</answer>") for row in unchecked) < 15
+    unchecked = tiny_world.examples(50, seed=2, author=Author(trust=1.0))
+    assert sum(row["response"].endswith(f"<answer>{row['answer']}</answer>") for row in unchecked) < 40
 
 
 def share(of: list[bool]) -> float:
