@@ -106,7 +106,7 @@ class _Road:
         }
         return grpo(
             policy, questions, rewards, GRPO(**{**settings, "steps": steps, "template": QUESTION, "seed": self.seed, **more}), name=name
-        )  # type: ignore[arg-type]
+        )
 
     def tuned(self, base: Model, data: Step, *, epochs: int, name: str, lr: float = 1e-3) -> Model:
         """SFT as in the paper: two epochs, cosine to a tenth; rate and batch fit this small model."""
