@@ -1,7 +1,7 @@
 """The in-process engine beside transformers' `generate`: the same weights, prompts, sampling and threads, in one process.
 
-    python benchmarks/local_inference.py --threads 2
-    python benchmarks/local_inference.py --threads 1 --clock cpu     # on a machine that others use too
+    python -m benchmarks.local_inference --threads 2
+    python -m benchmarks.local_inference --threads 1 --clock cpu     # on a machine that others use too
 
 Every side draws at temperature 1 until an end token or 128 tokens. The model is random, so that each token ends a response with
 a chance of about (number of end tokens) / (vocabulary): lengths spread as they do in reasoning, where one long response keeps a
@@ -18,11 +18,15 @@ from collections.abc import Callable, Sequence
 
 import torch
 from tokenizers import Tokenizer, models
-from transformers import PreTrainedModel, PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM
+from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM
 
 from dataengine.inference.attention import NAME
 from dataengine.inference.engine import Sampling
 from dataengine.inference.local import LocalEngine
+from dataengine.inference.weights import load_model, load_tokenizer, prompt_ids
+from dataengine.recipes.tiny import MODELS
+from dataengine.recipes.tiny_world import problems
+from dataengine.templates import QUESTION
 
 VOCABULARY, MOST = 320, 128
 
@@ -93,6 +97,7 @@ def main() -> None:
     print("|---|---:|---:|---:|---:|---:|---:|")
     for ends, prompts, samples in ((4, 256, 1), (8, 256, 1), (8, 16, 16), (12, 16, 16)):
         print(line(ends, prompts, samples, functools.partial(rate, repeats=arguments.repeats, clock=clock)), flush=True)
+    print(shipped(functools.partial(rate, repeats=arguments.repeats, clock=clock)), flush=True)
 
 
 def line(ends: int, count: int, samples: int, measured: Callable[[Callable[[], int]], float]) -> str:
@@ -109,6 +114,20 @@ def line(ends: int, count: int, samples: int, measured: Callable[[Callable[[], i
     mean = ours(engines[0], prompts, samples=samples) / len(repeated)
     numbers = " | ".join(f"{number:,.0f}" for number in (*peers, *rates))
     return f"| {count} x {samples} | {mean:.0f} | {numbers} | {max(rates) / max(peers):.1f} |"
+
+
+def shipped(measured: Callable[[Callable[[], int]], float]) -> str:
+    """tiny-base on 256 questions of its own world, as a line of the table."""
+    folder = MODELS / "base"
+    tokenizer = load_tokenizer(folder)
+    prompts = [prompt_ids(tokenizer, QUESTION.render(row["messages"])) for row in problems(256, seed=9, split="eval")]
+    peer = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, attn_implementation="sdpa").eval()
+    engines = [LocalEngine(load_model(folder), tokenizer, slots=slots, context=256) for slots in (64, 256)]
+    peers = [measured(lambda batch=batch: theirs(peer, prompts, batch=batch, ends=1)) for batch in (256, 64)]
+    rates = [measured(lambda engine=engine: ours(engine, prompts, samples=1)) for engine in engines]
+    mean = ours(engines[0], prompts, samples=1) / len(prompts)
+    numbers = " | ".join(f"{number:,.0f}" for number in (*peers, *rates))
+    return f"| tiny-base, 256 x 1 | {mean:.0f} | {numbers} | {max(rates) / max(peers):.1f} |"
 
 
 if __name__ == "__main__":
