@@ -10,7 +10,7 @@ PIP_INSTALL := $(PYTHON) -m pip --python $(BIN)/python install --quiet $(PIP_ARG
 .PHONY: help demo test check fix docs setup clean
 
 help:
-	@echo 'make demo    the whole R1 road in miniature, at most 15 minutes on two cores'
+	@echo 'make demo    the whole R1 road in miniature, about a quarter of an hour on two cores'
 	@echo 'make test    every test'
 	@echo 'make check   ruff and pyright'
 	@echo 'make fix     format, and mend what ruff can mend'
