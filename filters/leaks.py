@@ -1,0 +1,243 @@
+"""Does a text hold words of an evaluation problem? Runs of ten words shared with its question or solution, named with their place.
+
+Source of the rule: DeepSeek-R1 v2, D.1, any matching 10-gram of evaluation questions or reference solutions (open-r1 takes 8 words of
+the prompt, GPT-3 13). Words are bare words (filters/hashed_words.py): lower case, no accents, punctuation or LaTeX signs, however they
+are parted; a Chinese character is a word. A question and a solution of fewer words than that have no n-gram and are never found,
+and no n-gram method finds a paraphrase.
+
+Legend: _V bare word of all texts together, _R row, _E text indexed, _T slot of a table, _S span of words found.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from dataengine.lines import json_lines
+from dataengine.score import Score, batch_scorer
+from filters.compiled import HASH, compiled, mixed
+from filters.hashed_words import Words, parts_of, words_of
+
+QUESTION, SOLUTION = ("question", "problem", "prompt"), ("solution", "rationale")
+SET, PROBLEM = ("dataset", "source"), ("id", "prompt_id", "unique_id")
+"""Columns of a file of problems, the first that is there; without a set the file's name is it, without an id the number of the row."""
+
+_FILTER_BITS = 25
+
+
+@dataclass(frozen=True, kw_only=True)
+class Leak:
+    """A run of words that a text shares with an evaluation problem."""
+
+    dataset: str
+    problem: str
+    part: str
+    """question or solution"""
+    start: int
+    stop: int
+    """The run is text[start:stop]."""
+    words: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Index:
+    """The n-grams of evaluation problems; an n-gram of several problems is kept with the first of them."""
+
+    n: int
+    entries: tuple[tuple[str, str, str], ...]
+    """(set, problem, part) of each text indexed."""
+    problem_E: np.ndarray
+    """Number of the problem of each entry."""
+    short: int
+    """Texts that have fewer than n words and cannot be found."""
+    grams: int
+    """Distinct n-grams."""
+    key_T: np.ndarray
+    entry_T: np.ndarray
+    """int32 place in entries, -1 for an empty slot."""
+    filter_T: np.ndarray
+    """A bit for each value of the first bits of a hash: says no for most n-grams without a look at the table."""
+
+
+@batch_scorer
+def not_leaked(response: pl.Series, *, against: str, n: int = 10) -> list[Score]:
+    """1 for a text without a run of `n` words of the problems in `against`, else 0 with the longest run named.
+
+    `against`: a .parquet or .jsonl(.gz, .zst) file of problems, or a folder of such files; see QUESTION, SOLUTION, SET and PROBLEM for the
+    columns. The reason names set, problem, part, and the place in characters: `leaked: 34 words of aime24/7 (question) at 210:388 '...'`.
+    """
+    index = index_of_files(against, n=n)
+    clean = Score(1.0, f"no {n} words in a row of {len(index.entries)} questions and solutions")
+    scores = []
+    for part, words, spans_S in _spans(response, index):
+        found = [clean] * len(part)
+        row_S, length_S, problem_S = spans_S[:, 0], spans_S[:, 2] - spans_S[:, 1] + 1, index.problem_E[spans_S[:, 3]]
+        others_R = np.bincount(np.unique(np.stack([row_S, problem_S]), axis=1)[0], minlength=len(part)) - 1
+        longest_first = np.lexsort((-length_S, row_S))
+        for span in longest_first[np.flatnonzero(np.diff(row_S[longest_first], prepend=-1))].tolist():
+            row = int(row_S[span])
+            leak, text = _leak(words, index, spans_S[span]), part[row]
+            where = f"{leak.dataset}/{leak.problem} ({leak.part}) at {leak.start}:{leak.stop} {text[leak.start : leak.stop][:80]!r}"
+            more = f", and words of {others_R[row]} more problems" if others_R[row] else ""
+            found[row] = Score(0.0, f"leaked: {leak.words} words of {where}{more}")
+        scores += found
+    return scores
+
+
+def find_leaks(texts: pl.Series, index: Index) -> list[list[Leak]]:
+    """The runs of words of each text that are in the index, in order; runs of one problem that touch or overlap are one."""
+    found: list[list[Leak]] = []
+    for part, words, spans_S in _spans(texts, index):
+        leaks: list[list[Leak]] = [[] for _ in range(len(part))]
+        for span in spans_S:
+            leaks[span[0]].append(_leak(words, index, span))
+        found += leaks
+    return found
+
+
+def _spans(texts: pl.Series, index: Index) -> Iterator[tuple[pl.Series, Words, np.ndarray]]:
+    """Part by part of the texts: its words, and _S,4 the runs of words found (row of the part, first word, last word, entry)."""
+    for part in parts_of(texts):
+        words = words_of(part)
+        spans_S = np.empty((len(words.bare_V), 4), dtype=np.int64)
+        count = _scan(words.bare_V, words.first_V, index.n, index.key_T, index.entry_T, index.filter_T, spans_S)
+        yield part, words, spans_S[:count]
+
+
+def _leak(words: Words, index: Index, span: np.ndarray) -> Leak:
+    _, first, last, entry = span.tolist()
+    dataset, problem, part = index.entries[entry]
+    start, stop = int(words.start_V[first]), int(words.stop_V[last])
+    return Leak(dataset=dataset, problem=problem, part=part, start=start, stop=stop, words=last - first + 1)
+
+
+def index_of(problems: Iterable[tuple[str, str, str, str | None]], *, n: int = 10) -> Index:
+    """The index of (set, problem, question, solution) rows.
+
+    >>> index = index_of([("toy", "1", "How many apples has Ann if she buys two more than Bob has?", None)])
+    >>> text = "So: how many APPLES has Ann, if she buys two\\nmore than Bob? Well..."
+    >>> leak = find_leaks(pl.Series([text]), index)[0][0]
+    >>> leak.problem, leak.words, text[leak.start:leak.stop]
+    ('1', 12, 'how many APPLES has Ann, if she buys two\\nmore than Bob')
+    """
+    if n < 1:
+        raise ValueError(f"n is the number of words of an n-gram and at least 1, got {n}")
+    entries, texts, numbers = [], [], []
+    for number, (dataset, problem, question, solution) in enumerate(problems):
+        for part, text in (("question", question), ("solution", solution)):
+            if text:
+                entries.append((dataset, problem, part))
+                texts.append(text)
+                numbers.append(number)
+    words = words_of(pl.Series(texts, dtype=pl.String))
+    count_R = np.diff(words.first_V)
+    bits = max(4, int(2 * np.maximum(count_R - n + 1, 0).sum()).bit_length())
+    key_T, entry_T = np.zeros(1 << bits, dtype=np.uint64), np.full(1 << bits, -1, dtype=np.int32)
+    filter_T = np.zeros(1 << (_FILTER_BITS - 3), dtype=np.uint8)
+    grams = _index(words.bare_V, words.first_V, n, key_T, entry_T, filter_T)
+    short = int((count_R < n).sum())
+    problem_E = np.array(numbers, dtype=np.int64)
+    return Index(
+        n=n, entries=tuple(entries), problem_E=problem_E, short=short, grams=grams, key_T=key_T, entry_T=entry_T, filter_T=filter_T
+    )
+
+
+def index_of_files(path: str, *, n: int = 10) -> Index:
+    """The index of a file or folder of problems; it is kept until the files change."""
+    place = Path(path)
+    files = sorted(file for file in place.iterdir() if _is_table(file)) if place.is_dir() else [place]
+    if not files or not all(file.is_file() for file in files):
+        raise ValueError(
+            f"there are no problems at {path}: give a .parquet or .jsonl file (or .jsonl.gz, .jsonl.zst), or a folder of such files"
+        )
+    return _index_of_files(tuple((str(file), file.stat().st_mtime_ns, file.stat().st_size) for file in files), n)
+
+
+@functools.lru_cache(maxsize=4)
+def _index_of_files(files: tuple[tuple[str, int, int], ...], n: int) -> Index:
+    return index_of((row for file, _, _ in files for row in _problems(Path(file))), n=n)
+
+
+def _problems(file: Path) -> Iterable[tuple[str, str, str, str | None]]:
+    rows = pl.read_parquet(file).iter_rows(named=True) if file.suffix == ".parquet" else json_lines(file)
+    for number, row in enumerate(rows):
+        question, solution, dataset, problem = (_first(row, keys) for keys in (QUESTION, SOLUTION, SET, PROBLEM))
+        if question is None and solution is None:
+            wanted = ", ".join(QUESTION + SOLUTION)
+            raise ValueError(
+                f"{file}, row {number + 1} has neither question nor solution: it has {', '.join(row)}; wanted is one of {wanted}"
+            )
+        yield dataset or file.name.split(".")[0], problem or str(number), question or "", solution
+
+
+def _first(row: dict[str, Any], keys: Iterable[str]) -> str | None:
+    """The first of the columns that holds something; several solutions are one text."""
+    found = next((row[key] for key in keys if row.get(key) not in (None, "", [])), None)
+    return "\n".join(map(str, found)) if isinstance(found, list) else None if found is None else str(found)
+
+
+def _is_table(file: Path) -> bool:
+    return file.name.endswith((".parquet", ".jsonl", ".jsonl.gz", ".jsonl.zst"))
+
+
+@compiled
+def _index(bare_V: np.ndarray, first_V: np.ndarray, n: int, key_T: np.ndarray, entry_T: np.ndarray, filter_T: np.ndarray) -> int:
+    """Fill the tables; how many distinct n-grams there are."""
+    bits, grams = 0, 0
+    while 1 << bits < len(key_T):
+        bits += 1
+    for row in range(len(first_V) - 1):
+        for place in range(first_V[row], first_V[row + 1] - n + 1):
+            rolled = np.uint64(0)
+            for word in range(place, place + n):
+                rolled = rolled * HASH + bare_V[word]
+            key = mixed(rolled)
+            filter_T[key >> np.uint64(64 - _FILTER_BITS + 3)] |= np.uint8(1 << (np.int64(key >> np.uint64(64 - _FILTER_BITS)) & 7))
+            slot = np.int64(key >> np.uint64(64 - bits))
+            while entry_T[slot] >= 0 and key_T[slot] != key:
+                slot = (slot + 1) & (len(key_T) - 1)
+            if entry_T[slot] < 0:
+                key_T[slot], entry_T[slot] = key, row
+                grams += 1
+    return grams
+
+
+@compiled
+def _scan(
+    bare_V: np.ndarray, first_V: np.ndarray, n: int, key_T: np.ndarray, entry_T: np.ndarray, filter_T: np.ndarray, spans_S: np.ndarray
+) -> int:
+    """Fill spans_S with (row, first word, last word, entry); how many there are. The hash of an n-gram rolls on word by word."""
+    bits, spans, leading = 0, 0, np.uint64(1)
+    while 1 << bits < len(key_T):
+        bits += 1
+    for _ in range(n):
+        leading *= HASH
+    for row in range(len(first_V) - 1):
+        begin, rolled, open_span = first_V[row], np.uint64(0), False
+        for place in range(begin, first_V[row + 1]):
+            rolled = rolled * HASH + bare_V[place]
+            if place >= begin + n:
+                rolled -= leading * bare_V[place - n]
+            if place < begin + n - 1:
+                continue
+            key = mixed(rolled)
+            if not filter_T[key >> np.uint64(64 - _FILTER_BITS + 3)] >> (np.int64(key >> np.uint64(64 - _FILTER_BITS)) & 7) & 1:
+                continue
+            slot = np.int64(key >> np.uint64(64 - bits))
+            while entry_T[slot] >= 0 and key_T[slot] != key:
+                slot = (slot + 1) & (len(key_T) - 1)
+            if entry_T[slot] < 0:
+                continue
+            if open_span and spans_S[spans - 1, 3] == entry_T[slot] and place - n + 1 <= spans_S[spans - 1, 2] + 1:
+                spans_S[spans - 1, 2] = place
+                continue
+            open_span = True
+            spans_S[spans, 0], spans_S[spans, 1], spans_S[spans, 2], spans_S[spans, 3] = row, place - n + 1, place, entry_T[slot]
+            spans += 1
+    return spans
