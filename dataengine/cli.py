@@ -17,6 +17,8 @@ from dataengine.progress import say
 if TYPE_CHECKING:
     from jsonargparse import ArgumentParser
 
+    from dataengine.score import Scorer
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; the exit status is 0, 1 for a run that could not go on, 2 for what the user can mend."""
@@ -128,23 +130,64 @@ def _explain(argv: list[str]) -> None:
 def _score(argv: list[str]) -> None:
     """Score the rows of a file: dataengine score SCORER FILE --out FILE [--columns.response output] [--setting VALUE ...]"""
     from dataengine.score_file import score_file
+
+    if _asks_for_help(argv, _score):
+        return
+    scorer, parser = _scorer_parser("score", argv)
+    parser.add_argument("--out", type=Path, required=True, help="Parquet or JSONL file to write")
+    chosen = _settings(parser, argv[1:])
+    file, out, columns = chosen.pop("file"), chosen.pop("out"), _mapping(chosen)
+    print(score_file(scorer.with_(**chosen), file, out=out, columns=columns))
+
+
+def _audit(argv: list[str]) -> None:
+    """How often is a scorer right: dataengine audit SCORER FILE --truth COLUMN [--columns.response output] [--read N] [--out FILE]"""
+    from dataengine.audit import audit
+    from dataengine.score_file import read_rows, renamed, write_rows
+
+    if _asks_for_help(argv, _audit):
+        return
+    scorer, parser = _scorer_parser("audit", argv)
+    parser.add_argument("--truth", type=str, required=True, help="the column of true verdicts: true, false, or null where nobody knows")
+    parser.add_argument("--bar", type=float, default=1.0, help="a score of at least this counts as right")
+    parser.add_argument("--read", type=int, default=5, help="disagreements printed, taken from every kind in turn")
+    parser.add_argument("--out", type=Path, default=None, help="Parquet or JSONL file for all disagreements, with the score and its reason")
+    chosen = _settings(parser, argv[1:])
+    file, truth, bar, read, out = (chosen.pop(name) for name in ("file", "truth", "bar", "read", "out"))
+    columns = _mapping(chosen)
+    rows = read_rows(file)
+    found = audit(scorer.with_(**chosen), renamed(rows, columns, file=file), truth=truth, bar=bar)
+    print(found.text(read=read))
+    if out is not None:
+        write_rows(found.disagreements.drop(set(columns) - set(rows.columns)), out)
+        print(f"\n{len(found.disagreements):,} disagreements are in {out}")
+
+
+def _asks_for_help(argv: list[str], verb: Callable[[list[str]], None]) -> bool:
+    if argv and argv[0] in ("-h", "--help"):
+        print(f"{verb.__doc__}\nA scorer's own settings: dataengine {verb.__name__.strip('_')} SCORER --help")
+        return True
+    return False
+
+
+def _scorer_parser(verb: str, argv: list[str]) -> tuple[Scorer, ArgumentParser]:
+    """The scorer named first, and a parser with its file, the names of its columns and its settings."""
     from filters.find import find, shipped
 
-    if argv and argv[0] in ("-h", "--help"):
-        print(f"{_score.__doc__}\nA scorer's own settings: dataengine score SCORER --help")
-        return
     if not argv or argv[0].startswith("-"):
-        raise ValueError(f"score wants a scorer first: dataengine score SCORER FILE --out FILE. {nearest('', shipped())}")
+        raise ValueError(f"{verb} wants a scorer first: dataengine {verb} SCORER FILE. {nearest('', shipped())}")
     scorer = find(argv[0])
-    parser = _parser(f"dataengine score {argv[0]}", inspect.getdoc(scorer.function) or "")
+    parser = _parser(f"dataengine {verb} {argv[0]}", inspect.getdoc(scorer.function) or "")
     parser.add_argument("file", type=Path, help="Parquet or JSONL (.gz, .zst)")
-    parser.add_argument("--out", type=Path, required=True, help="Parquet or JSONL file to write")
     for column in scorer.columns:
         parser.add_argument(f"--columns.{column}", type=str, default=None, help=f"the file's name for {column!r}")
     parser.add_function_arguments(scorer.function, skip=set(scorer.columns), as_group=True)
-    chosen = _settings(parser, argv[1:])
-    file, out, columns = chosen.pop("file"), chosen.pop("out"), dict(chosen.pop("columns", {}))
-    print(score_file(scorer.with_(**chosen), file, out=out, columns={ours: theirs for ours, theirs in columns.items() if theirs}))
+    return scorer, parser
+
+
+def _mapping(chosen: dict[str, Any]) -> dict[str, str]:
+    """Our column names and the file's, out of the parsed settings."""
+    return {ours: theirs for ours, theirs in dict(chosen.pop("columns", {})).items() if theirs}
 
 
 def _report(argv: list[str]) -> None:
@@ -164,6 +207,7 @@ COMMANDS: dict[str, Callable[[list[str]], None]] = {
     "show": _show,
     "explain": _explain,
     "score": _score,
+    "audit": _audit,
     "report": _report,
 }
 

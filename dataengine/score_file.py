@@ -8,6 +8,7 @@ from pathlib import Path
 import polars as pl
 
 from dataengine.lines import json_lines
+from dataengine.names import nearest
 from dataengine.progress import Bar
 from dataengine.score import Scorer
 from dataengine.shards import write_atomically
@@ -17,6 +18,14 @@ ROWS_AT_ONCE = 2_000
 
 def score_file(scorer: Scorer, file: Path, *, out: Path, columns: Mapping[str, str]) -> str:
     """Write the file's rows with the score as one more column; the summary is what a person reads."""
+    rows = read_rows(file)
+    scored = rows.with_columns(scored_parts(scorer, renamed(rows, columns, file=file)))
+    write_rows(scored, out)
+    return summary(scored[scorer.name])
+
+
+def read_rows(file: Path) -> pl.DataFrame:
+    """The rows of a Parquet or JSONL (.gz, .zst) file; ValueError where there is none."""
     if not file.is_file():
         raise ValueError(f"there is no file {file}")
     rows = (
@@ -24,19 +33,34 @@ def score_file(scorer: Scorer, file: Path, *, out: Path, columns: Mapping[str, s
     )
     if rows.is_empty():
         raise ValueError(f"{file} has no rows: nothing to score")
+    return rows
+
+
+def renamed(rows: pl.DataFrame, columns: Mapping[str, str], *, file: Path) -> pl.DataFrame:
+    """The rows with the file's columns under our names too; a list of texts as `answer` becomes one text, parted by commas."""
     for ours, theirs in columns.items():
         if theirs not in rows.columns:
-            raise ValueError(f"--columns.{ours} says {theirs!r}; {file} has {', '.join(rows.columns)}")
+            raise ValueError(f"--columns.{ours} says {theirs!r}, which {file} does not have. {nearest(theirs, rows.columns)}")
     view = rows.with_columns(**{ours: pl.col(theirs) for ours, theirs in columns.items()})
+    if view.schema.get("answer") == pl.List(pl.String):
+        view = view.with_columns(pl.col("answer").list.join(", "))
+    return view
+
+
+def scored_parts(scorer: Scorer, rows: pl.DataFrame) -> pl.Series:
+    """The scores of all rows, a part at a time, with progress."""
     scores = []
-    with Bar(scorer.name, total=len(view)) as bar:
-        for start in range(0, len(view), ROWS_AT_ONCE):
-            part = view[start : start + ROWS_AT_ONCE]
+    with Bar(scorer.name, total=len(rows)) as bar:
+        for start in range(0, len(rows), ROWS_AT_ONCE):
+            part = rows[start : start + ROWS_AT_ONCE]
             scores.append(scorer.score(part))
             bar.advance(len(part))
-    scored = rows.with_columns(pl.concat(scores))
-    write_atomically(out, scored.write_parquet if out.suffix == ".parquet" else scored.write_ndjson)
-    return summary(scored[scorer.name])
+    return pl.concat(scores)
+
+
+def write_rows(rows: pl.DataFrame, out: Path) -> None:
+    """Write a Parquet or JSONL file, whole or not at all."""
+    write_atomically(out, rows.write_parquet if out.suffix == ".parquet" else rows.write_ndjson)
 
 
 def summary(scores: pl.Series) -> str:
