@@ -1,27 +1,24 @@
 """Is a response's final answer the reference answer?
 
-Tiers, cheapest first: equal spelling, exact numbers and lists of them, choices and words (filters/exact.py, microseconds), then algebra
-in processes that are killed at a deadline (filters/symbolic.py). Wrong, missing, truncated, unparsable and unjudged are different
-reasons. docs/answers.md says which reading was chosen where several make sense.
+Tiers, cheapest first: equal spelling, exact numbers and lists of them, choices and words, the values of plain formulas (filters/exact.py),
+then algebra in processes that are killed at a deadline (filters/symbolic.py). Wrong, missing, truncated, unparsable and unjudged are
+different reasons. docs/answers.md says which reading was chosen where several make sense.
 """
 
 from __future__ import annotations
 
-import re
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
 import polars as pl
 
 from dataengine.score import Score, batch_scorer
-from filters.exact import equal, is_words
-from filters.extraction import LONGEST_ANSWER, Found, final_answer
+from filters.equality import Pair, Verdict, judged
+from filters.extraction import Found, final_answer
 from filters.notation import key, normalise
-from filters.symbolic import BAD_GOLD, DIFFERENT, EQUAL, UNPARSABLE, formulas_equal
-
-Pair = tuple[str, str]
 
 
-@batch_scorer(version="1")
+@batch_scorer(version="2")
 def answer_matches(
     response: pl.Series, answer: pl.Series, finish_reason: pl.Series | None = None, *, marked: bool = False, timeout: float = 5.0
 ) -> list[Score]:
@@ -29,17 +26,42 @@ def answer_matches(
 
     `marked`: only an announced answer counts (a box, `<answer>`, `####`, "the answer is"). `timeout`: CPU seconds that algebra may take for
     one pair; beyond it the row is unjudged. With `finish_reason` a response that ran out of tokens without an answer is "truncated".
+    `response` may be a summary, which is a response without its thoughts.
+
+    >>> answer_matches("<think>...</think> So it is \\\\boxed{\\\\frac{1}{2}}.", "0.5")
+    Score(value=1.0, reason='equal (boxed)')
+    >>> answer_matches("The answer is 12 apples.", "13")
+    Score(value=0.0, reason='wrong: 12 apples, not 13 (said)')
+
+    | response ends in | answer | value | because |
+    |---|---|---|---|
+    | `\\boxed{x+1}` | `1+x` | 1 | the same values |
+    | `\\boxed{150 cm}` | `1.5 m` | 1 | units of one kind are converted |
+    | `\\boxed{2, 1}` | `1, 2` | 1 | a bare list has no order |
+    | `\\boxed{(2, 1)}` | `(1, 2)` | 0 | a tuple has one |
+    | `\\boxed{0.33}` | `1/3` | 0 | two digits are no approximation |
+    | `I think 6` with `marked` | `6` | 0 | nothing announces it |
+    | `<think> \\boxed{6}` | `6` | 0 | truncated: the thoughts were never closed |
+    | `\\boxed{9^{9^{9^9}}}` | `42` | none | timeout foreseen |
+    | `\\boxed{5}` | `\\frac{}{2}` | none | bad reference |
     """
     finished = finish_reason.to_list() if finish_reason is not None else [None] * len(response)
-    golds = [reference(text) for text in answer.to_list()]
-    found = [final_answer(text, marked=marked) for text in response.to_list()]
-    scores = [_quick(*row) for row in zip(golds, found, finished, strict=True)]
-    hard = [(gold, f.text) for gold, f, score in zip(golds, found, scores, strict=True) if score is None and f.text is not None]
-    verdicts = formulas_equal(hard, deadline=timeout) if hard else {}
-    return [
-        _symbolic(verdicts[gold, f.text or ""], gold, f) if score is None else score
+    golds = [None if text is None else reference(text) for text in answer.to_list()]
+    found = [Found(None, "no response") if text is None else final_answer(text, marked=marked) for text in response.to_list()]
+    scores = [unanswered(*row) for row in zip(golds, found, finished, strict=True)]
+    pairs = [
+        Pair(gold or "", f.text or "", announced=f.place != "last line")
         for gold, f, score in zip(golds, found, scores, strict=True)
+        if score is None
     ]
+    verdicts = iter(judged(pairs, deadline=timeout))
+    return list(_filled(scores, verdicts, pairs, found))
+
+
+def _filled(scores: Sequence[Score | None], verdicts: Iterator[Verdict], pairs: Sequence[Pair], found: Sequence[Found]) -> Iterator[Score]:
+    asked = iter(pairs)
+    for score, f in zip(scores, found, strict=True):
+        yield score if score is not None else scored(next(verdicts), next(asked), place=f.place)
 
 
 @lru_cache(maxsize=100_000)
@@ -50,47 +72,30 @@ def reference(answer: str) -> str:
     return answer.strip()
 
 
-def _quick(gold: str, found: Found, finish_reason: str | None) -> Score | None:
-    """The score that needs no algebra, or None."""
-    if not key(gold):
-        return Score(None, "bad reference: empty")
+def unanswered(gold: str | None, found: Found, finish_reason: str | None) -> Score | None:
+    """The score of a row that has nothing to compare: no reference, response or answer, or the tokens ran out; None for any other."""
+    if gold is None or not key(gold):
+        return Score(None, "no answer" if gold is None else "bad reference: empty")
+    if found.place == "no response":
+        return Score(None, "no response")
     cut = finish_reason == "length" and found.place in ("last line", "said")
     if found.text is None or cut:
         truncated = finish_reason == "length" or found.place.endswith("thoughts not closed")
         return Score(0.0, f"truncated: {found.place}" if truncated and not cut else "truncated" if cut else found.place)
-    if len(found.text) > LONGEST_ANSWER:
-        return Score(1.0, f"equal ({found.place})") if found.text == gold else Score(0.0, f"unparsable: too long ({found.place})")
-    verdict = _decided(gold, found.text, announced=found.place != "last line")
-    if verdict is not None:
-        return Score(1.0, f"equal ({found.place})") if verdict else _wrong(gold, found)
-    if is_words(found.text) or _CODE.search(found.text) or len(_PROSE.findall(found.text)) > 5:
-        return Score(0.0, f"unparsable: {_short(found.text)} ({found.place})")
     return None
 
 
-@lru_cache(maxsize=100_000)
-def _decided(gold: str, prediction: str, *, announced: bool) -> bool | None:
-    return equal(gold=gold, prediction=prediction, announced=announced)
+def scored(verdict: Verdict, pair: Pair, *, place: str) -> Score:
+    """A verdict on a pair as a score that names the place, the answer and the reference."""
+    if verdict.value is None:
+        return Score(None, f"bad reference: {short(pair.gold)}" if verdict.kind == "bad reference" else verdict.kind)
+    if verdict.value:
+        return Score(1.0, f"{verdict.kind} ({place})")
+    said = f"{verdict.kind}: {short(pair.prediction)}"
+    return Score(0.0, f"{said} ({place})" if verdict.kind == "unparsable" else f"{said}, not {short(pair.gold)} ({place})")
 
 
-_CODE = re.compile(r"\w\s?\(\s*['\"]|\b(?:import|lambda|eval|exec|__\w+__)\b|\bfor \w+ in\b")
-_PROSE = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{3,}(?![A-Za-z}])")
-
-
-def _symbolic(verdict: str, gold: str, found: Found) -> Score:
-    if verdict == EQUAL:
-        return Score(1.0, f"equal by algebra ({found.place})")
-    if verdict == DIFFERENT:
-        return _wrong(gold, found)
-    if verdict == UNPARSABLE:
-        return Score(0.0, f"unparsable: {_short(found.text or '')} ({found.place})")
-    return Score(None, f"bad reference: {_short(gold)}" if verdict == BAD_GOLD else verdict)
-
-
-def _wrong(gold: str, found: Found) -> Score:
-    return Score(0.0, f"wrong: {_short(found.text or '')}, not {_short(gold)} ({found.place})")
-
-
-def _short(text: str) -> str:
-    text = normalise(text)
+def short(text: str) -> str:
+    """An answer as a reason quotes it."""
+    text = normalise(text[:500])
     return text if len(text) <= 60 else text[:57] + "..."

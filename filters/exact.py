@@ -1,4 +1,4 @@
-"""Are two answers equal, by rules that need no algebra: numbers as exact fractions, choices, words, and lists of these?
+"""Are two answers equal, by rules that need no algebra system: values, numbers, choices, formulas, words, and lists of these?
 
 Each function says True, False or None for "not decidable here". Gold and prediction are keyword-only, so that they are never swapped.
 """
@@ -8,23 +8,62 @@ from __future__ import annotations
 import re
 from fractions import Fraction
 
-from filters.notation import closes_at_end, key, normalise
-from filters.numbers import number, number_in, numbers_equal
+from filters.bare_answer import is_relation, same_side
+from filters.choices import choices_equal, wanted_letters
+from filters.lists import branches, distinct, matrix, named_tuple, split
+from filters.literals import literals_equal
+from filters.notation import key, latex, normalise
+from filters.numbers import Number, number, number_in, numbers_equal, stands_for
+from filters.probing import formulas_probed, is_plain, value_of
+from filters.words import is_words, words_equal
 
 
 def equal(*, gold: str, prediction: str, announced: bool = True) -> bool | None:
-    """The verdict on two final answers, None where algebra has to decide.
+    """The verdict on two final answers, None where algebra has to decide; TooLarge (filters/tree_values.py) where nothing could.
 
     Of a sentence with several numbers the first counts where the answer was announced ("The answer is 5 of 8"), else the last.
     """
+    literal = literals_equal(gold=gold, prediction=prediction)
+    if literal is not None:
+        return literal
     if key(gold) == key(prediction):
         return True
-    choice = _choices_equal(gold=gold, prediction=prediction)
+    choice = choices_equal(gold=gold, prediction=prediction)
     if choice is not None:
         return choice
-    gold, prediction = _same_side(gold=normalise(gold), prediction=normalise(prediction))
-    if key(gold) == key(prediction):
+    ours, theirs = same_side(gold=normalise(gold), prediction=normalise(prediction))
+    if key(ours) == key(theirs):
         return True
+    found = _numbers_equal(gold=ours, prediction=theirs)
+    if found is None:
+        found = _lists_equal(gold=branches(ours), prediction=branches(theirs))
+    if found is None and (exact := number(ours)) and not number(theirs) and (read := number_in(theirs, first=announced)):
+        found = numbers_equal(gold=exact, prediction=read)
+    if found is None:
+        found = _formulas_equal(*same_side(gold=latex(gold), prediction=latex(prediction)))
+    return words_equal(gold=ours, prediction=theirs) if found is None else found
+
+
+def readable(answer: str) -> bool:
+    """Whether these rules understand the answer: a number, a choice, words, a value, a formula, or a list or matrix of these."""
+    if literals_equal(gold=answer, prediction=answer) or is_words(answer) or wanted_letters(answer):
+        return True
+    text = branches(normalise(answer))
+    if not re.search(r"[\w\\]", text):
+        return True  # a sign: ○, ✓
+    return bool(_CLOCK.fullmatch(text) or _BASED.fullmatch(text) or is_plain(latex(answer)) or _plain(text))
+
+
+def _plain(text: str, *, depth: int = 0) -> bool:
+    """A number or formula, or a list or matrix of such."""
+    if number(text) or is_plain(text):
+        return True
+    rows, listed = matrix(text), split(text)
+    parts = [part for row in rows for part in row] if rows else listed[1] if listed else []
+    return 0 < len(parts) < 200 and depth < 4 and all(part != text and _plain(part, depth=depth + 1) for part in parts)
+
+
+def _numbers_equal(*, gold: str, prediction: str) -> bool | None:
     if _BY_ZERO.search(prediction):
         return False
     ours, theirs = number(gold), number(prediction)
@@ -32,21 +71,32 @@ def equal(*, gold: str, prediction: str, announced: bool = True) -> bool | None:
         return numbers_equal(gold=ours, prediction=theirs)
     if ours and re.fullmatch(r"-?[\d.]+[a-zA-Z]", prediction):
         return False  # a variable; the unit would be set apart
+    if (base := _BASED.fullmatch(gold)) and (other := _BASED.fullmatch(prediction)):
+        return base[1] == other[1] and (not base[2] or not other[2] or base[2] == other[2]) if base[2] or other[2] else None
     if _CLOCK.fullmatch(gold) and _CLOCK.fullmatch(prediction):
         return _ratios_equal(gold, prediction)
     if ours and re.fullmatch(r"-?\d+,\d{1,2}", prediction) and ours.value == Fraction(prediction.replace(",", ".")):
         return True  # a decimal comma
-    listed = _lists_equal(gold=gold, prediction=prediction)
-    if listed is not None:
-        return listed
-    if ours and not theirs and (read := number_in(prediction, first=announced)):
-        return numbers_equal(gold=ours, prediction=read)
-    return _words_equal(gold=gold, prediction=prediction)
+    return None
+
+
+def _formulas_equal(gold: str, prediction: str) -> bool | None:
+    """Plain formulas by their values; a decimal stands for what rounds to it (`4.1231` and `\\sqrt{17}`, filters/numbers.py)."""
+    found = formulas_probed(gold=gold, prediction=prediction)
+    if found is not None:
+        return found
+    for short, formula in ((number(gold), prediction), (number(prediction), gold)):
+        value = value_of(formula) if short and short.places and not short.percent else None
+        if short and value is not None:
+            return stands_for(short, Number(value))
+    return None
 
 
 # Ratios
 
 _BY_ZERO = re.compile(r"/\s*0+(?![\d.])|\\frac\{[^{}]*\}\{\s*0\s*\}")
+_BASED = re.compile(r"\(?(\d+)\)?(?:_\{?\s*(\d{1,2})\s*\}?)?")
+"""Digits with or without their base (`4343_6`): the base is asked for in the problem and may be left out."""
 _CLOCK = re.compile(r"\d+(?:\s*:\s*\d+){1,5}")
 
 
@@ -59,59 +109,72 @@ def _ratios_equal(gold: str, prediction: str) -> bool:
     return len(ours) == len(theirs) and all(a * theirs[0] == b * ours[0] for a, b in zip(ours, theirs, strict=True))
 
 
-# Choices
-
-_LETTERS = re.compile(r"[A-J](?:[\s,，、和]{0,3}[A-J]){0,39}")
-_CHOSEN = re.compile(
-    r"(?:option|choice|选项)?\s*[(（\[]?\s*([A-J](?:[\s,，、]{0,3}[A-J]){0,39})\s{0,3}(?:[)）\]:：.]|选项|$|(?=\s*[\u4e00-\u9fff]))",
-    re.IGNORECASE,
-)
-
-
-def _choices_equal(*, gold: str, prediction: str) -> bool | None:
-    """Option letters: gold `C` or `ACD`, prediction `(C)`, `C. 12 apples`, `option c`; None where gold is no letter."""
-    wanted = re.sub(r"^\((.*)\)$", r"\1", normalise(gold))
-    if not _LETTERS.fullmatch(wanted):
-        return None
-    said = normalise(prediction)
-    match = _CHOSEN.match(said) or re.search(r"(?<![A-Za-z\\])\(?([A-J])\)?(?:选项|\s*is correct|\))", said)
-    if match is None:
-        found = re.findall(r"(?<![A-Za-z\\{])[A-J](?![A-Za-z}'])", said)
-        single = [letter for letter in found if letter != "A" or len(found) == 1]
-        return (
-            set(single) == set(re.findall(r"[A-J]", wanted))
-            if single and not re.search(r"[\\=^]", said)
-            else None
-            if "\\" in said
-            else False
-        )
-    return re.findall(r"[A-J]", match.group(1).upper()) == re.findall(r"[A-J]", wanted)
-
-
 # Lists
-
-_BRACKETS = {"\\{": ("\\}",), "\\langle": ("\\rangle",), "(": (")", "]"), "[": ("]", ")"), "{": ("}",)}
-"""How a list opens and may close, the usual way first; half-open intervals mix them."""
 
 
 def _lists_equal(*, gold: str, prediction: str) -> bool | None:
     """Tuples in order, sets and bare lists in any; None where the shapes or the elements need algebra."""
-    ours, theirs = _split(gold), _split(prediction)
+    matrices = _matrices_equal(gold=gold, prediction=prediction)
+    if matrices is not None:
+        return matrices
+    ours, theirs = split(gold), split(prediction)
     if ours is None or theirs is None:
-        alone, other = (theirs, gold) if ours is None else (ours, prediction)
-        return False if alone and (number(other) or number(prediction)) and _all_numbers(alone[1]) else None
+        return _one_of_several(gold=gold, prediction=prediction, listed=ours or theirs)
+    if ours[0] == "(" or theirs[0] == "(":
+        ours, theirs = named_tuple(ours), named_tuple(theirs)
     (left, our_parts), (right, their_parts) = ours, theirs
+    plain = all(_plain(part) for part in (*our_parts, *their_parts))
     if left and right and left != right:
-        return False if _all_numbers(our_parts) and _all_numbers(their_parts) else None
+        return False if plain else None
+    braces = "{" in left + right
+    if braces:
+        our_parts = distinct(our_parts)
+    if braces or (not left + right and distinct(our_parts) == our_parts):
+        their_parts = distinct(their_parts)  # said twice, where the gold says nothing twice
     if len(our_parts) != len(their_parts):
-        return False if _all_numbers(our_parts) and _all_numbers(their_parts) else None
-    ordered = bool(left + right) and "{" not in (left + right)
+        return False if plain else None
+    ordered = bool(left + right) and not braces and left != "\\cup"
     verdicts = [equal(gold=a, prediction=b) for a, b in zip(our_parts, their_parts, strict=True)]
     if all(verdicts):
         return True
     if ordered or any("=" in part for part in our_parts + their_parts):
-        return False if False in verdicts and _all_numbers(our_parts) and _all_numbers(their_parts) else None
-    return _same_elements(our_parts, their_parts)
+        return False if False in verdicts and plain else None
+    found = _same_elements(our_parts, their_parts)
+    return found if found or left != "\\cup" else None  # other intervals may have the same union
+
+
+def _one_of_several(*, gold: str, prediction: str, listed: tuple[str, list[str]] | None) -> bool | None:
+    """One answer against several: different, unless one of several named ones (`a = 1, b = 3`) is it; then algebra decides."""
+    if listed is None:
+        relation = is_relation(gold) != is_relation(prediction)
+        return False if relation and _plain(gold if is_relation(prediction) else prediction) else None
+    alone = prediction if listed == split(gold) else gold
+    parts = [part.rsplit("=", 1)[-1].strip() for part in listed[1]]
+    if len(parts) < 2 or not all(_plain(part) for part in (alone, *parts)):
+        return None
+    if parts == listed[1]:
+        return False
+    return False if all(equal(gold=alone, prediction=part) is False for part in parts) else None
+
+
+def _matrices_equal(*, gold: str, prediction: str) -> bool | None:
+    """Matrices entry by entry; a vector may be written as a tuple. None where neither is a matrix, or an entry needs algebra."""
+    ours, theirs = matrix(gold), matrix(prediction)
+    if not ours and not theirs:
+        return None
+    if ours is None or theirs is None:
+        rows, other = (theirs, gold) if ours is None else (ours, prediction)
+        listed = split(other)
+        if number(other) or not rows or min(len(rows), len(rows[0])) > 1:
+            return False if number(other) else None
+        if not listed or "{" in listed[0] or not listed[0]:
+            return None
+        flat = [entry for row in rows for entry in row]
+        ours, theirs = ([flat], [listed[1]]) if ours else ([listed[1]], [flat])
+    if [len(row) for row in ours] != [len(row) for row in theirs]:
+        return False
+    verdicts = [equal(gold=a, prediction=b) for row, other in zip(ours, theirs, strict=True) for a, b in zip(row, other, strict=True)]
+    return False if False in verdicts else None if None in verdicts else True
 
 
 def _same_elements(gold: list[str], prediction: list[str]) -> bool | None:
@@ -123,87 +186,3 @@ def _same_elements(gold: list[str], prediction: list[str]) -> bool | None:
             return None if None in verdicts else False
         left.pop(verdicts.index(True))
     return True
-
-
-def _split(text: str) -> tuple[str, list[str]] | None:
-    """(opening bracket or "", elements) of a list at the top level; None for a text without one."""
-    text = text.strip()
-    opening = next((sign for sign in _BRACKETS if text.startswith(sign)), "")
-    closing = next((sign for sign in _BRACKETS.get(opening, ()) if text.endswith(sign)), "")
-    if opening and closing and closes_at_end(text, opening):
-        inside = text[len(opening) : len(text) - len(closing)]
-        return ("\\{" if opening == "{" else opening + ("" if closing == _BRACKETS[opening][0] else closing)), _parts(inside)
-    parts = _parts(text)
-    return ("", parts) if len(parts) > 1 else None
-
-
-def _parts(text: str) -> list[str]:
-    parts, depth, start = [], 0, 0
-    text = re.sub(r"\s+(?:and|or)\s+|\s*(?:和|或)\s*", " , ", text)
-    if re.fullmatch(r"-?\$?\d{1,3}(?:,\d{3})+(?:\.\d+)?", text.strip()):
-        return [text]
-    for place, sign in enumerate(text):
-        depth += (sign in "([{") - (sign in ")]}")
-        if sign in ",;" and not depth:
-            parts.append(text[start:place])
-            start = place + 1
-    return [part.strip() for part in (*parts, text[start:]) if part.strip()]
-
-
-def _all_numbers(parts: list[str]) -> bool:
-    return all(number(part) for part in parts)
-
-
-# Equations and words
-
-_ASSIGNED = re.compile(r"\s*(?:[a-zA-Z]|\\[a-z]+)(?:_\{?\w+\}?|'|\([a-zA-Z, ]*\))*\s*(?:=|\\in(?![a-z])|\\approx|:)\s*")
-_ANY_ASSIGNED = re.compile(r"\s*\(?[a-zA-Z\\][\w\\{}_' ,()]{0,30}?\)?\s*=\s*")
-
-
-def _same_side(*, gold: str, prediction: str) -> tuple[str, str]:
-    """Without the `x =` that only one side has, and with the last member of a chain `a = b = c` of the prediction."""
-    if match := re.fullmatch(r"(-?[\d.,/]+)\s*=\s*[a-zA-Z]", gold):
-        gold = match.group(1)
-    if "=" in gold and "=" not in prediction and (match := _ANY_ASSIGNED.match(gold)) and "=" not in gold[match.end() :]:
-        gold = gold[match.end() :] if "," not in gold[match.end() :] or _split(gold[match.end() :]) else gold
-    elif "=" in prediction and "=" not in gold and not re.search(r"[<>]|\\[lg]e(?![a-z])|,|;", prediction):
-        prediction = prediction.rsplit("=", 1)[1]
-    elif "=" in prediction and "=" not in gold and (match := _ASSIGNED.match(prediction)) and "=" not in prediction[match.end() :]:
-        prediction = prediction[match.end() :]
-    if "\\approx" in prediction and "\\approx" not in gold and "=" not in gold:
-        prediction = prediction.split("\\approx")[0] or prediction.split("\\approx")[-1]
-    return gold.strip(), prediction.strip()
-
-
-_MATH_WORDS = re.compile(r"\\[a-zA-Z]|\b(?:sin|cos|tan|cot|sec|csc|log|ln|exp|sqrt|pi|lim|max|min|gcd|lcm|mod)\b")
-
-
-def is_words(text: str) -> bool:
-    """An answer in words (a name, yes, a phrase), not a formula."""
-    text = normalise(text)
-    if re.search(r"[=^_<>{}+*/\\|]|\d", text) or _MATH_WORDS.search(text):
-        return False
-    return bool(re.search(r"[A-Za-z]{4,}|[\u4e00-\u9fff\u3040-\u30ff\uac00-\ud7af]{1,}|[^\W\d_a-zA-Z]{2,}", text)) or text.lower() in (
-        "yes",
-        "no",
-        "odd",
-        "all",
-    )
-
-
-def _words_equal(*, gold: str, prediction: str) -> bool | None:
-    """Words compared without case, articles and punctuation; a sentence that begins with the wanted words says them."""
-    if not is_words(gold):
-        coded = re.fullmatch(r"[A-Za-z]{4,}[\w -]*", normalise(gold))
-        return normalise(gold).casefold() == normalise(prediction).casefold() if coded and not _MATH_WORDS.search(gold) else None
-    wanted, said = _plain_words(gold), _plain_words(prediction)
-    if wanted == said:
-        return True
-    if not said:
-        return None
-    return said[: len(wanted)] == wanted and len(wanted) <= 3
-
-
-def _plain_words(text: str) -> list[str]:
-    words = re.findall(r"[^\W_]+", normalise(text).lower())
-    return [word for word in words if word not in ("a", "an", "the")]

@@ -20,6 +20,9 @@ OPENINGS = ("<think>", "<|begin_of_thought|>", "<thinking>", "<thought>", "|spec
 LONGEST_ANSWER = 2_000
 """Characters beyond which nothing is a final answer (ours)."""
 
+LONGEST_BOX = 100_000
+"""Characters in which the end of a box is looked for; what is longer than LONGEST_ANSWER is found, and then not judged."""
+
 BOXES_TRIED = 50
 """Boxes looked at from the end of a response; a loop may have written thousands."""
 
@@ -74,6 +77,7 @@ _SPECIAL = re.compile(r"<\|[a-zA-Z_]{2,40}\|>|<｜[^｜]{2,40}｜>|</s>|<eo[as]>
 _ANSWER_TAG = re.compile(r"<answer>((?:(?!<answer>).)*?)(?:</answer>|\Z)", re.DOTALL)
 _BOX = re.compile(r"\\(?:begin)?f?boxed\s*")
 _TEX_SPACE = r"(?:\\[()\[\],;: ]|\\q?quad|[\s$.])*+"
+_BRACE = re.compile(r"(?<!\\)[{}]")
 _BETWEEN_BOXES = re.compile(
     rf"{_TEX_SPACE}(?:(?:,|;|\band\b|\bor\b|和|或|\\text\{{\s*+(?:,\s*+)?(?:and|or)\s*+\}}){_TEX_SPACE})++"
     rf"(?:[a-zA-Z](?:_\{{?\w++\}}?)?\s*+={_TEX_SPACE})*+"
@@ -108,11 +112,10 @@ def _braced(text: str, at: int) -> tuple[int, str] | None:
         token = re.compile(r"-?\w+").match(text, at)
         return (token.end(), token.group()) if token else None
     depth = 0
-    for place in range(at, min(len(text), at + LONGEST_ANSWER)):
-        if text[place] in "{}" and text[place - 1] != "\\":
-            depth += 1 if text[place] == "{" else -1
-            if not depth:
-                return place + 1, text[at + 1 : place]
+    for brace in _BRACE.finditer(text, at, at + LONGEST_BOX):
+        depth += 1 if brace.group() == "{" else -1
+        if not depth:
+            return brace.end(), text[at + 1 : brace.start()]
     return None
 
 

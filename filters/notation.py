@@ -6,6 +6,8 @@ import re
 import unicodedata
 from functools import lru_cache
 
+from filters.chinese_numbers import arabic
+
 _SIGNS = {
     "−": "-",
     "–": "-",
@@ -41,19 +43,21 @@ _TEXT_MACROS = (
 
 def latex(text: str) -> str:
     """The answer as LaTeX without its enclosing signs, otherwise as it was written: what a parser should read."""
-    text = _braces(_unwrap(_unicode(text))).replace("\\$", "").rstrip(" .,;:。，")
-    text = re.sub(r"(?<=\d)i(?![A-Za-z])", " i", text)
+    text = _braces(_unwrap(_single_backslashes(_unicode(text)))).replace("\\$", "").replace("$", "")
+    text = re.sub(r"(?<!\\)\\[()\[\]]", "", text)
+    if "\\begin" not in text:
+        text = re.sub(r"^\s*&|&(?==)|\\\\\s*$", "", text)  # a line of an alignment
+    text = re.sub(r"(?<=\d)i(?![A-Za-z])", " i", text.strip(' "').rstrip(" .,;:。，"))
     return re.sub(r"(?<![A-Za-z\\_^\d])(i|\d+)\(", r"\1 \\cdot (", text)  # read as a call otherwise
 
 
 @lru_cache(maxsize=100_000)
 def normalise(text: str) -> str:
     """The answer in one spelling; what is left to compare is mathematics or words."""
-    text = _unicode(text)
-    text = _unwrap(text)
+    text = _unwrap(_single_backslashes(_unicode(text)))
     text = re.sub(r"\\(?:left|right|[bB]igg?[lrm]?|displaystyle|textstyle|limits|nolimits|phantom\{[^{}]*\})(?![a-zA-Z])\.?", "", text)
     text = re.sub(r",\s*\\!\s*(?=\d{3})|(?<=\d)\\,\s*(?=\d{3}(?!\d))", ",", text).replace("\\!", "")
-    text = re.sub(r"\\(?:[,;: ]|quad|qquad|hspace\{[^{}]*\}|hfill|newline)(?![a-zA-Z])|~|&nbsp;", " ", text)
+    text = re.sub(r"(?<!\\)\\(?:[,;: ]|quad|qquad|hspace\{[^{}]*\}|hfill|newline)(?![a-zA-Z])|~|&nbsp;", " ", text)
     text = text.replace("{,}", ",").replace("\\%", "%").replace("\\$", "$").replace("\\#", "#").replace("\\_", "_").replace("\\&", "&")
     text = re.sub(r"\\(?:dfrac|tfrac|cfrac)(?![a-zA-Z])", r"\\frac", text)
     text = re.sub(r"\\(?:leq|leqslant)(?![a-zA-Z])|<=", r"\\le ", text)
@@ -64,10 +68,12 @@ def normalise(text: str) -> str:
     text = _braces(text)
     text = re.sub(_TEXT_MACROS + r"\s*\{((?:[^{}]|\{[^{}]*\})*)\}", r" \1 ", text)
     text = re.sub(r"\\(?:rm|bf|it)(?![a-zA-Z])", " ", text)
+    text = re.sub(r"(?<=\d)(?:\s*\^\s*\{?\s*(?:st|nd|rd|th)\s*\}?|(?:st|nd|rd|th))(?![a-zA-Z])", "", text)
     text = re.sub(r"\bbegin\{([pbvB]?matrix|array)\}", r"begin{\1}", text)
     text = text.strip().strip('*`"').strip()
     text = re.sub(r"(?:\\\\|\\|[.,;:!?、，。；：！]|\s)+$", "", text)
-    return re.sub(r"\s+", " ", text).strip()
+    text = re.sub(r"\s+", " ", text).strip()
+    return text if text.isascii() else arabic(text)
 
 
 @lru_cache(maxsize=100_000)
@@ -82,8 +88,28 @@ def key(text: str) -> str:
     return re.sub(r"(\\[a-zA-Z]+)\s+(?=[^a-zA-Z])", r"\1", text)
 
 
+_DOUBLED = re.compile(
+    r"(?<!\\)\\\\(?=(?:[dt]?frac|sqrt|pi|text|left|right|cdot|times|infty|cos|sin|tan|ln|log|begin|end|le|ge|pm|binom|boxed|alpha|beta|theta)"
+    r"(?![a-zA-Z]))"
+)
+
+
+def _single_backslashes(text: str) -> str:
+    """LaTeX that was escaped once too often (`\\\\frac` in a JSON string) as it was meant; row breaks of a matrix stay."""
+    if "\\\\" not in text or not _DOUBLED.search(text):
+        return text
+    every = not re.search(r"(?<!\\)\\[a-zA-Z]", text)
+    return text.replace("\\\\", "\\") if every else _DOUBLED.sub(r"\\", text)
+
+
+_INVISIBLE = re.compile("[\x00-\x08\x0e-\x1f\x7f\u00ad\u061c\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
+"""Control characters, zero-width spaces and marks of writing direction."""
+
+
 def _unicode(text: str) -> str:
-    """ASCII and LaTeX for full-width letters, signs, superscripts, roots and vulgar fractions."""
+    """ASCII and LaTeX for full-width letters, signs, superscripts, roots, vulgar fractions and the digits of every script."""
+    if _INVISIBLE.search(text):
+        text = _INVISIBLE.sub("", text)
     if text.isascii():
         return text
     text = re.sub(r"[⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺ⁿ]+", lambda match: "^{" + match.group().translate(_SUPERSCRIPTS) + "}", text)
@@ -93,7 +119,7 @@ def _unicode(text: str) -> str:
         r"[½⅓⅔¼¾⅕⅖⅗⅘⅙⅚⅛⅜⅝⅞]", lambda match: "\\frac{" + unicodedata.normalize("NFKC", match.group()).replace("⁄", "}{") + "}", text
     )
     text = unicodedata.normalize("NFKC", text)
-    return "".join(_SIGNS.get(character, character) for character in text)
+    return "".join(_SIGNS.get(character) or str(unicodedata.decimal(character, character)) for character in text)
 
 
 _WRAPPERS = (
@@ -101,7 +127,7 @@ _WRAPPERS = (
     re.compile(r"\$([^$]*)\$", re.DOTALL),
     re.compile(r"\\\((.*)\\\)", re.DOTALL),
     re.compile(r"\\\[(.*)\\\]", re.DOTALL),
-    re.compile(r"\\boxed\{([^{}]*)\}"),
+    re.compile(r"\\f?boxed\{([^{}]*)\}|\\fbox\{([^{}]*)\}"),
     re.compile(r"\*\*([^*]*)\*\*"),
     re.compile(r"`([^`]*)`"),
     re.compile(r"\\(?:text|textbf|mathrm|mathbf)\{([^{}]*)\}"),
@@ -112,7 +138,7 @@ def _unwrap(text: str) -> str:
     """Without what only encloses the whole answer or parts of it: dollar signs, display brackets, bold."""
     text = text.strip()
     for _ in range(4):
-        inside = next((match.group(1) for wrapper in _WRAPPERS if (match := wrapper.fullmatch(text))), None)
+        inside = next((match[match.lastindex or 0] for wrapper in _WRAPPERS if (match := wrapper.fullmatch(text))), None)
         if inside is None or not inside.strip():
             break
         text = inside.strip()

@@ -55,11 +55,17 @@ def number(text: str) -> Number | None:
     """The rational number an answer writes, with its percent sign and unit; None for anything else."""
     text = normalise(text)
     if len(text) > LONGEST_NUMBER:
-        return None
+        if not _LONG_DECIMAL.fullmatch(text):
+            return None
+        text = text[:LONGEST_NUMBER]
     while text[:1] + text[-1:] in ("()", "{}") and closes_at_end(text, text[0]):
         text = text[1:-1].strip()
     match = _NUMBER.fullmatch(text)
     return _number(match) if match else None
+
+
+_LONG_DECIMAL = re.compile(r"[+-]?\d{0,90}\.\d+")
+"""A printed decimal without end: what stands behind the first two hundred characters is below every tolerance."""
 
 
 def number_in(prose: str, *, first: bool = True) -> Number | None:

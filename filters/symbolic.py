@@ -11,7 +11,7 @@ import functools
 import multiprocessing
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
 from typing import Any
@@ -22,11 +22,8 @@ from filters.workers import Lost, Workers
 
 EQUAL, DIFFERENT, BAD_GOLD, UNPARSABLE = "equal", "different", "bad reference", "unparsable"
 
-MEMORY = 2 << 30
+MEMORY = 1 << 30
 """Address space of a worker in bytes; `(x+y+1)^{1000000}` alone takes 1.2 GB (measured)."""
-
-_KNOWN: dict[tuple[str, str, float], str] = {}
-_KNOWN_AT_MOST = 200_000
 
 
 @functools.cache
@@ -35,23 +32,23 @@ def _workers() -> Workers:
     return Workers("filters.symbolic:compare", count=max(1, min(4, os.cpu_count() or 1)) if alone else 1, memory=MEMORY)
 
 
-def formulas_equal(pairs: Iterable[tuple[str, str]], *, deadline: float) -> dict[tuple[str, str], str]:
-    """(gold, prediction) -> EQUAL, DIFFERENT, BAD_GOLD, UNPARSABLE, or why it could not be judged ("timeout after 5 s").
+def formulas_equal(pairs: Sequence[tuple[str, str]], *, deadline: float, remember: bool = True) -> list[str]:
+    """EQUAL, DIFFERENT, BAD_GOLD, UNPARSABLE for each (gold, prediction), or why it could not be judged ("timeout after 5 s").
 
-    Each different pair is asked once in the life of this process; `deadline` is CPU seconds for a pair.
+    `deadline` is CPU seconds for a pair. Without `remember` the workers read every text anew (for measurements).
     """
-    unique = list(dict.fromkeys(pairs))
-    asked = [pair for pair in unique if (*pair, deadline) not in _KNOWN]
-    if asked:
-        if len(_KNOWN) > _KNOWN_AT_MOST:
-            _KNOWN.clear()
-        answers = _workers().ask(asked, deadline=deadline)
-        _KNOWN.update({(*pair, deadline): a.reason if isinstance(a, Lost) else a for pair, a in zip(asked, answers, strict=True)})
-    return {pair: _KNOWN[(*pair, deadline)] for pair in unique}
+    if not pairs:
+        return []
+    answers = _workers().ask([(*pair, remember) for pair in pairs], deadline=deadline)
+    return [answer.reason if isinstance(answer, Lost) else answer for answer in answers]
 
 
-def compare(pair: tuple[str, str]) -> str:
-    """The verdict on (gold, prediction); runs in a worker."""
+def compare(question: tuple[str, str, bool]) -> str:
+    """The verdict on (gold, prediction, remember); runs in a worker."""
+    pair = question[:2]
+    if not question[2]:
+        _reference.cache_clear()
+        _parsed.cache_clear()
     gold, prediction = _reference(pair[0]), _parsed(pair[1])
     if gold is None or prediction is None:
         return BAD_GOLD if gold is None else UNPARSABLE

@@ -1,0 +1,105 @@
+"""What is left to compare of two answers without the names, conditions and words of unit that only one of them writes?
+
+`x = 5` beside `5`, `f(x) = x^2` beside `x^2`, `x \\in (0, 1)` beside `0 < x < 1`, `2t \\text{ for } t > 0` beside `2t`. Texts are
+normalised (filters/notation.py).
+"""
+
+from __future__ import annotations
+
+import re
+
+from filters.lists import split
+from filters.notation import closes_at_end
+
+_NAME = r"(?:[a-zA-Z]|\\[a-zA-Z]+)(?:_\{?[\w, ]+\}?|'|\([a-zA-Z, ]*\))*"
+_NAMED = re.compile(rf"\s*(?:{_NAME}\s*(?:=|\\in(?![a-z])|:)|\(?[a-zA-Z\\][\w\\{{}}_' ,()]{{0,30}}?\)?\s*=)\s*")
+_LONE_NAME = re.compile(rf"\s*{_NAME}\s*")
+_ANY_NAMED = re.compile(r"\s*\(?[a-zA-Z\\][\w\\{}_' ,()]{0,30}?\)?\s*=\s*")
+_CONDITION = re.compile(r"(?<=[\w)}\]])\s*,?\s*\(?\b(?:for|where|if|when|whenever|with)\b\s.*[=<>\\].*", re.DOTALL)
+_UNIT_WORDS = re.compile(r"(?<=[\d})])\s+(?!percent|times\b)(?:[a-z]{4,}\.?\s*){1,4}$")
+_RELATION = re.compile(r"<|>|\\(?:le|ge|ne)(?![a-z])")
+_THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
+
+
+def same_side(*, gold: str, prediction: str) -> tuple[str, str]:
+    """Without the `x =` that only one side has, and with the last member of a chain `a = b = c` of the prediction."""
+    gold, prediction = _bare(gold), _bare(prediction)
+    if match := re.fullmatch(r"(-?[\d.,/]+)\s*=\s*[a-zA-Z]", gold):
+        gold = match.group(1)
+    if "\\equiv" in prediction and "\\equiv" not in gold:
+        prediction = prediction.rsplit("\\equiv", 1)[1].split("\\pmod")[0].split("(mod")[0]
+    if "\\in" in prediction and "=" not in prediction and (match := _NAMED.match(prediction)) and not re.search(r"\\in(?![a-z])", gold):
+        prediction = prediction[match.end() :]
+    if "=" in gold and "=" not in prediction and (match := _ANY_NAMED.match(gold)) and "=" not in gold[match.end() :]:
+        gold = gold[match.end() :] if "," not in gold[match.end() :] or split(gold[match.end() :]) else gold
+    elif "=" in prediction and "=" not in gold:
+        prediction = _last_member(prediction)
+    if "\\approx" in prediction and "\\approx" not in gold and "=" not in gold:
+        left, right = prediction.split("\\approx", 1)
+        prediction = right if not left.strip() or _LONE_NAME.fullmatch(left) else left
+    return as_interval(gold.strip(), other=prediction), as_interval(prediction.strip(), other=gold)
+
+
+def _last_member(prediction: str) -> str:
+    plain = _THOUSANDS.sub("", prediction)
+    if not _RELATION.search(plain) and not re.search(r"[,;]", plain):
+        return plain.rsplit("=", 1)[1]
+    match = _NAMED.match(prediction)
+    return prediction[match.end() :] if match and "=" not in prediction[match.end() :] else prediction
+
+
+def _bare(text: str) -> str:
+    """Without the condition behind a formula and without words of unit ("square units")."""
+    shorter = _CONDITION.sub("", text)
+    if not re.search(r"\w", shorter) or re.search(r"(?<![\\A-Za-z])[A-Za-z]{3,}", shorter):
+        shorter = text  # a sentence
+    return _UNIT_WORDS.sub("", shorter) if re.search(r"[\\^=]", shorter) else shorter
+
+
+# Inequalities
+
+_SIGN = r"<|>|\\le(?![a-z])|\\ge(?![a-z])"
+_CHAIN = re.compile(
+    r"(?P<low>[^<>=]+?)\s*(?P<first><|\\le(?![a-z]))\s*(?P<name>[a-zA-Z])\s*(?P<second><|\\le(?![a-z]))\s*(?P<high>[^<>=]+)"
+)
+_HALF = re.compile(rf"(?P<left>[^<>=]+?)\s*(?P<sign>{_SIGN})\s*(?P<right>[^<>=]+)")
+
+
+def is_relation(text: str) -> bool:
+    """An inequality."""
+    return bool(_RELATION.search(text))
+
+
+def as_interval(text: str, *, other: str) -> str:
+    """An inequality in one variable as the interval it says, where the other answer is an interval or an inequality."""
+    if not is_relation(text) or not (is_relation(other) or _is_interval(other)):
+        return text
+    if (match := _CHAIN.fullmatch(text)) and not re.search(r"\\(?:le|ge)(?![a-z])", match["low"] + match["high"]):
+        return _interval(match["low"], match["high"], open_left=match["first"] == "<", open_right=match["second"] == "<")
+    match = _HALF.fullmatch(text)
+    if not match or re.search(r"\\(?:le|ge|ne)(?![a-z])", match["left"] + match["right"]):
+        return text
+    left, right, sign = match["left"].strip(), match["right"].strip(), match["sign"]
+    up = sign in (">", "\\ge")
+    if not re.fullmatch(r"[a-zA-Z]", left):
+        left, right, up = right, left, not up
+    if not re.fullmatch(r"[a-zA-Z]", left) or re.search(
+        rf"(?<![a-zA-Z\\]){left}(?![a-zA-Z])|[a-zA-Z]{{2}}|,", re.sub(r"\\[a-zA-Z]+", "", right)
+    ):
+        return text
+    strict = sign in ("<", ">")
+    if up:
+        return _interval(right, "\\infty", open_left=strict, open_right=True)
+    return _interval("-\\infty", right, open_left=True, open_right=strict)
+
+
+def _interval(low: str, high: str, *, open_left: bool, open_right: bool) -> str:
+    return ("(" if open_left else "[") + low.strip() + ", " + high.strip() + (")" if open_right else "]")
+
+
+def _is_interval(text: str) -> bool:
+    found = split(text)
+    if not found:
+        return False
+    opening, parts = found
+    return opening == "\\cup" or (opening[:1] in ("(", "[") and len(parts) == 2 and closes_at_end(text, opening[0]))

@@ -1,0 +1,41 @@
+"""Which options does an answer choose: `C`, `(c)`, `C. 12 apples`, `选项C`, `A, C and D`?"""
+
+from __future__ import annotations
+
+import re
+
+from filters.notation import normalise
+
+_LETTERS = re.compile(r"[A-J](?:[\s,，、和]{0,3}[A-J]){0,39}")
+_CHOSEN = re.compile(
+    r"(?:option|choice|选项)?\s*[(（\[]?\s*([A-J](?:[\s,，、]{0,3}[A-J]){0,39})\s{0,3}(?:[)）\]:：.]|选项|$|(?=\s*[\u4e00-\u9fff]))",
+    re.IGNORECASE,
+)
+
+
+def wanted_letters(gold: str) -> str:
+    """The option letters that a reference consists of, as it wrote them, or nothing."""
+    wanted = re.sub(r"^\((.*)\)$", r"\1", normalise(gold))
+    return wanted if _LETTERS.fullmatch(wanted) else ""
+
+
+def chosen_letters(text: str) -> str | None:
+    """The option letters of an answer in their order; "" where there are none, None where what there is may be mathematics."""
+    said = normalise(text)
+    match = _CHOSEN.match(said) or re.search(r"(?<![A-Za-z\\])\(?([A-J])\)?(?:选项|\s*is correct|\))", said)
+    if match:
+        return "".join(re.findall(r"[A-J]", match.group(1).upper()))
+    found = re.findall(r"(?<![A-Za-z\\{])[A-J](?![A-Za-z}'])", said)
+    single = [letter for letter in found if letter != "A" or len(found) == 1]
+    if single and not re.search(r"[\\=^]", said):
+        return "".join(sorted(set(single)))
+    return None if "\\" in said else ""
+
+
+def choices_equal(*, gold: str, prediction: str) -> bool | None:
+    """Whether the options of the gold are chosen, all of them in their order and no other; None where the gold is no letter."""
+    wanted = wanted_letters(gold)
+    if not wanted:
+        return None
+    chosen = chosen_letters(prediction)
+    return None if chosen is None else chosen == "".join(re.findall(r"[A-J]", wanted))
