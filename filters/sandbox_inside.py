@@ -1,0 +1,285 @@
+"""The processes of a sandbox: a zygote forks a guard for each program, the guard forks the program for each case and ends it on time.
+
+The zygote is a warm interpreter behind the walls, and never reads a program or a test: what it forks knows nothing of others.
+Each guard is the first process of a PID namespace of its own, so its end is the end of all that its program has started.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import importlib
+import os
+import resource
+import select
+import shutil
+import signal
+import socket
+import struct
+import sys
+import tempfile
+import time
+import warnings
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, NoReturn
+
+from filters import frames, sandbox_walls
+from filters.sandbox_confine import Confinement, Limits, bound_capabilities, die_with_parent, hide_memory
+from filters.sandbox_program import Place, become, prepare
+from filters.sandbox_syscalls import machine
+
+SLICE = 0.05
+"""Seconds between two looks at a running program's clock."""
+TAIL = 4000
+"""Bytes of the standard error that are kept."""
+WARM = [
+    "abc", "array", "bisect", "cmath", "collections", "copy", "dataclasses", "datetime", "decimal", "fractions", "functools", "heapq",
+    "itertools", "json", "math", "operator", "queue", "random", "re", "statistics", "string", "textwrap", "typing",
+]  # fmt: skip
+"""Modules that programs are likely to import; read once, before the first fork."""
+
+
+def main(isolation: str, code: str) -> NoReturn:
+    """The launcher: standard input is the control socket. Builds the walls (unless bubblewrap has) and lives as the zygote."""
+    control = socket.socket(fileno=os.dup(0))
+    os.dup2(os.open(os.devnull, os.O_RDWR), 0)
+    try:
+        for module in WARM:
+            importlib.import_module(module)
+        if isolation == "namespaces":
+            sandbox_walls.enter_namespaces()
+            if child := os.fork():
+                control.close()
+                os.waitpid(child, 0)
+                os._exit(0)
+            die_with_parent()
+            sandbox_walls.build_root()
+        elif isolation == "limits":
+            os.setsid()
+    except Exception as error:  # the worker boundary: told to the parent, which tries other walls or says what is missing
+        frames.send(control, {"error": f"{type(error).__name__}: {error}"})
+        os._exit(1)
+    sys.path[:] = [path for path in sys.path if path != code]
+    user = _own_user() if isolation != "limits" and os.geteuid() == 0 and _may_change_user() else None
+    frames.send(control, {"isolation": isolation, "filter": machine() is not None})
+    zygote(control, walls=isolation != "limits", user=user)
+
+
+def _own_user() -> int:
+    """A user id that nobody else has, so that limits of processes count this sandbox alone."""
+    return 60_000 + struct.unpack("H", os.urandom(2))[0] % 5_000
+
+
+def _may_change_user() -> bool:
+    """Root of a user namespace with one user cannot become another."""
+    child = os.fork()
+    if not child:
+        try:
+            os.setgroups([])
+            os.setresuid(60_000, 60_000, 60_000)
+        except OSError:
+            os._exit(1)
+        os._exit(0)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def zygote(control: socket.socket, *, walls: bool, user: int | None) -> NoReturn:
+    """Fork a guard for each pair of sockets that comes (orders, tests); end with the parent."""
+    warnings.simplefilter("ignore")
+    hide_memory()
+    bound_capabilities()
+    gc.collect()
+    gc.freeze()
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    while True:
+        message, files, _, _ = socket.recv_fds(control, 1, 2)
+        if not message:
+            os._exit(0)
+        if not os.fork():
+            control.close()
+            try:
+                _start_guard(*files, walls=walls, user=user)
+            finally:
+                os._exit(1)
+        for file in files:
+            os.close(file)
+
+
+def _start_guard(orders: int, tests: int, *, walls: bool, user: int | None) -> None:
+    if walls:
+        sandbox_walls.unshare(sandbox_walls.NEWPID | sandbox_walls.NEWNS)
+        if os.fork():
+            os._exit(0)
+        place = Place(sandbox_walls.SCRATCH, sandbox_walls.CHANNELS, walls, user)
+    else:
+        os.setsid()
+        place = Place(tempfile.mkdtemp(prefix="program-"), tempfile.mkdtemp(prefix="program-io-"), walls, None)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGCHLD])
+    os.umask(0)
+    guard = Guard(socket.socket(fileno=orders), tests, place)
+    try:
+        guard.live()
+    finally:
+        if not walls:
+            shutil.rmtree(place.scratch, ignore_errors=True)
+            shutil.rmtree(place.channels, ignore_errors=True)
+        os._exit(0)
+
+
+class Guard:
+    """Runs the cases of one program, one process for each."""
+
+    def __init__(self, orders: socket.socket, tests: int, place: Place) -> None:
+        self.orders, self.tests, self.place = orders, tests, place
+        self.limits = Limits()
+        self.confinement = Confinement(self.limits, user=place.user)
+        prepare(place)
+        self.code: Any = None
+        self.files: dict[str, bytes] = {}
+        """What has to lie beside the channels in each case: a compiled program, a script."""
+
+    def live(self) -> None:
+        """Answer orders until the parent hangs up."""
+        with contextlib.suppress(EOFError, OSError):
+            while True:
+                order, blobs = frames.receive(self.orders)
+                match order["do"]:
+                    case "load":
+                        self._load(order, blobs[0])
+                    case "keep":
+                        self.files[order["name"]] = blobs[0]
+                        frames.send(self.orders, {})
+                    case "run":
+                        answer, parts = self._run(order, *blobs)
+                        frames.send(self.orders, answer, *parts)
+
+    def _load(self, order: dict[str, Any], source: bytes) -> None:
+        """Take the limits and read the program; nothing of it runs here."""
+        self.limits = Limits(**order["limits"])
+        self.confinement = Confinement(self.limits, user=self.place.user)
+        self._empty(self.place.scratch, self.limits.scratch)
+        self._empty(self.place.channels, 4 * self.limits.output + (1 << 29))
+        if not order["python"]:
+            frames.send(self.orders, {})
+            return
+        limit = int(2 * self.limits.cpu) + 10
+        resource.setrlimit(resource.RLIMIT_CPU, (limit, limit))  # the compiler is bound too
+        try:
+            self.code = compile(source, "program.py", "exec", dont_inherit=True)
+        except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError) as error:
+            frames.send(self.orders, {"error": f"{type(error).__name__}: {error}"[:500]})
+        else:
+            frames.send(self.orders, {})
+
+    def _empty(self, folder: str, size: int) -> None:
+        """An empty folder, whatever a program has left in it."""
+        if not self.place.walls:
+            shutil.rmtree(folder, ignore_errors=True)
+            Path(folder).mkdir(mode=0o700, exist_ok=True)
+            return
+        with contextlib.suppress(OSError):  # there is nothing to unmount the first time
+            sandbox_walls.check(sandbox_walls.libc.umount2(folder.encode(), sandbox_walls.DETACH), "umount")
+        sandbox_walls.fresh(folder, size=size, mode="1777" if folder == self.place.scratch else "755")
+
+    def _run(self, order: dict[str, Any], given: bytes = b"", tests: bytes = b"") -> tuple[dict[str, Any], list[bytes]]:
+        files = self._open(given)
+        order["command"] = [part.replace("{channels}", self.place.channels) for part in order.get("command", ())]
+        told, ready = os.pipe()
+        begun = time.monotonic()
+        pid = os.fork()
+        if not pid:
+            result = self.tests if order["how"] in ("serve", "examine") else files[3]
+            become(order, self.code, tests, files=[*files[:3], result], ready=ready, place=self.place, confinement=self.confinement)
+        os.close(ready)
+        if order["how"] in ("serve", "examine"):
+            os.close(self.tests)  # so that either side sees the other's end
+        status, usage, ended = self._watch(pid, begun)
+        self._sweep(pid)
+        parts = [_content(files[1], self.limits.output), _content(files[2], self.limits.output)[-TAIL:], _content(files[3], 1 << 28)]
+        flood = max(os.fstat(file).st_size for file in files[1:3]) >= self.limits.output
+        answer = {
+            "status": os.waitstatus_to_exitcode(status),
+            "ended": ended,
+            "ready": os.read(told, 1) == b".",
+            "flood": flood,
+            "cpu": usage.ru_utime + usage.ru_stime,
+            "wall": time.monotonic() - begun,
+        }
+        for file in (told, *files):
+            os.close(file)
+        self._clean()
+        return answer, parts
+
+    def _open(self, given: bytes) -> list[int]:
+        for name, content in self.files.items():
+            path = Path(self.place.channels, name)
+            if not path.exists():
+                path.write_bytes(content)
+                path.chmod(0o755)
+        files = []
+        for name, content in (("stdin", given), ("stdout", b""), ("stderr", b""), ("result", b"")):
+            path = f"{self.place.channels}/{name}"
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(path)  # noqa: PTH108 (a program's own object may lie there; no Path is needed)
+            file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o644 if name == "stdin" else 0o666)
+            if name == "stdin":
+                view = memoryview(content)
+                while view:
+                    view = view[os.write(file, view) :]
+                os.close(file)
+                file = os.open(path, os.O_RDONLY)
+            files.append(file)
+        return files
+
+    def _watch(self, pid: int, begun: float) -> tuple[int, resource.struct_rusage, str]:
+        """Wait for the program; end it when its time is up, and everything when the parent has gone."""
+        clock = ~pid << 3 | 2  # the process's CPU clock (clock_getcpuclockid(3))
+        while True:
+            done, status, usage = os.wait4(pid, os.WNOHANG)
+            if done:
+                return status, usage, ""
+            cpu_left = self.limits.cpu
+            with contextlib.suppress(OSError):
+                cpu_left -= time.clock_gettime(clock)
+            wall_left = self.limits.wall - (time.monotonic() - begun)
+            if cpu_left <= 0 or wall_left <= 0:
+                os.kill(pid, signal.SIGKILL)
+                _, status, usage = os.wait4(pid, 0)
+                return status, usage, "cpu" if cpu_left <= 0 else "wall"
+            signal.sigtimedwait([signal.SIGCHLD], min(SLICE, max(cpu_left, 0.001), wall_left))
+            if select.select([self.orders], [], [], 0)[0] and not self.orders.recv(1, socket.MSG_PEEK):
+                self._sweep(pid)
+                os._exit(0)
+
+    def _sweep(self, pid: int) -> None:
+        """End everything that the program has started."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            if self.place.walls:
+                os.kill(-1, signal.SIGKILL)
+            else:
+                os.killpg(pid, signal.SIGKILL)
+        with contextlib.suppress(ChildProcessError):
+            while os.waitpid(-1, 0 if self.place.walls else os.WNOHANG)[0]:
+                pass
+
+    def _clean(self) -> None:
+        expected = {"stdin", "stdout", "stderr", "result", *self.files}
+        if set(os.listdir(self.place.channels)) - expected:  # noqa: PTH208 (a list of names is all that is needed)
+            self._empty(self.place.channels, 4 * self.limits.output + (1 << 29))
+        if os.listdir(self.place.scratch):  # noqa: PTH208
+            self._empty(self.place.scratch, self.limits.scratch)
+
+
+def _content(file: int, most: int) -> bytes:
+    parts, position = [], 0
+    while position < most and (part := os.pread(file, min(1 << 20, most - position), position)):
+        parts.append(part)
+        position += len(part)
+    return b"".join(parts)
+
+
+def order_to_load(limits: Limits, *, python: bool) -> dict[str, Any]:
+    """The first order to a guard."""
+    return {"do": "load", "limits": asdict(limits), "python": python}
