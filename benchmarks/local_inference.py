@@ -19,6 +19,7 @@ from collections.abc import Callable, Sequence
 import torch
 from tokenizers import Tokenizer, models
 from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM
+from transformers.utils import logging
 
 from dataengine.inference.attention import NAME
 from dataengine.inference.engine import Sampling
@@ -91,6 +92,7 @@ def main() -> None:
     parser.add_argument("--clock", choices=["wall", "cpu"], default="wall")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
+    logging.disable_progress_bar()
     clock = time.perf_counter if arguments.clock == "wall" else time.process_time
     print(f"threads: {arguments.threads}; tokens per {arguments.clock} second, median of {arguments.repeats} runs\n")
     print("| prompts x samples | mean length | generate, 256 | generate, 64 | ours, 64 slots | ours, 256 slots | ratio of best |")

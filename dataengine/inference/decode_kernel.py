@@ -12,10 +12,11 @@ import functools
 import itertools
 from concurrent.futures import ThreadPoolExecutor
 
-import numba
 import numpy as np
 import torch
 from torch import Tensor
+
+from dataengine.compiled import REASSOCIATED, compiled
 
 STRIDE = 8
 """Head widths and positions are taken in this many at once; a head width must be a multiple of it."""
@@ -54,10 +55,7 @@ def attend(
     return out
 
 
-_COMPILED = {"cache": True, "nogil": True, "error_model": "numpy", "fastmath": {"contract", "reassoc", "nsz", "nnan"}}
-
-
-@numba.njit(**_COMPILED)
+@compiled(fastmath=REASSOCIATED)
 def _attend(query, key, value, keys, values, positions, scale, out, first, last):  # noqa: ANN001, ANN202 (types are numba's to find)
     _, heads, group, width = query.shape
     weights, bits = np.empty(keys.shape[3], np.float32), np.empty(keys.shape[3], np.int32)
@@ -73,7 +71,7 @@ def _attend(query, key, value, keys, values, positions, scale, out, first, last)
                 _mean(weights[:length], values[b, h], out[b, h, g])
 
 
-@numba.njit(**_COMPILED)
+@compiled(fastmath=REASSOCIATED)
 def _scores(query, keys, scale, scores):  # noqa: ANN001, ANN202
     """query keys * scale. [D], [D, C] -> [L]"""
     scores[:] = 0
@@ -86,7 +84,7 @@ def _scores(query, keys, scale, scores):  # noqa: ANN001, ANN202
             scores[x] += near + (q4 * k4[x] + q5 * k5[x] + q6 * k6[x] + q7 * k7[x])
 
 
-@numba.njit(**_COMPILED)
+@compiled(fastmath=REASSOCIATED)
 def _softmax(scores, bits):  # noqa: ANN001, ANN202
     """exp(scores - max) / sum, in place: 2^x as a polynomial times a power of two that is written as bits."""
     power, most, total = bits.view(np.float32), scores[0], np.float32(0)
@@ -106,7 +104,7 @@ def _softmax(scores, bits):  # noqa: ANN001, ANN202
         scores[x] /= total
 
 
-@numba.njit(**_COMPILED)
+@compiled(fastmath=REASSOCIATED)
 def _mean(weights, values, out):  # noqa: ANN001, ANN202
     """weights values. [L], [C, D] -> [D]"""
     out[:] = 0
