@@ -11,7 +11,7 @@ from typing import Any, BinaryIO, cast
 
 
 def json_lines(path: Path, *, bad: list[dict[str, Any]] | None = None) -> Iterator[dict[str, Any]]:
-    """The objects of a .jsonl, .jsonl.gz or .jsonl.zst file.
+    """The objects of a .jsonl, .jsonl.gz or .jsonl.zst file; lone surrogates, which no column can hold, become U+FFFD.
 
     Unreadable lines raise ValueError with file and line number, or are put into `bad` where one is given.
     """
@@ -35,7 +35,21 @@ def _parse(line: bytes) -> tuple[dict[str, Any] | None, str]:
         return None, f"is not UTF-8 (byte 0x{line[error.start]:02x} at position {error.start + 1})"
     except json.JSONDecodeError as error:
         return None, f"is not JSON ({error.msg} at column {error.colno})"
+    row = whole(row) if b"\\u" in line else row
     return (row, "") if isinstance(row, dict) else (None, f"is no JSON object but {type(row).__name__}")
+
+
+def whole(value: Any) -> Any:
+    """The value with U+FFFD for every lone surrogate in its texts; half a character has no UTF-8 and fits into no column.
+
+    >>> whole({"text": ["a\\ud800b"]})
+    {'text': ['a\ufffdb']}
+    """
+    if isinstance(value, str):
+        return value if value.isascii() else value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    if isinstance(value, dict):
+        return {whole(key): whole(inside) for key, inside in value.items()}
+    return [whole(inside) for inside in value] if isinstance(value, list) else value
 
 
 def _open(path: Path) -> BinaryIO:

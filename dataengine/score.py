@@ -16,6 +16,7 @@ from typing import Any, overload
 import polars as pl
 
 from dataengine.errors import Stopped
+from dataengine.lines import whole
 from dataengine.names import nearest
 
 SCORE = pl.Struct({"value": pl.Float32, "reason": pl.String})
@@ -95,7 +96,7 @@ class Scorer:
         chosen = self.with_(**settings) if settings else self
         if not self.batch:
             return chosen.function(*columns, **chosen.settings)
-        series = [pl.Series(name, [value]) for name, value in zip(self.columns, columns, strict=False)]
+        series = [pl.Series(name, [whole(value)]) for name, value in zip(self.columns, columns, strict=False)]
         return next(iter(chosen.function(*series, **chosen.settings)))
 
     def score(self, rows: pl.DataFrame) -> pl.Series:
@@ -112,7 +113,7 @@ class Scorer:
         scores = iter(self._batch(ready, given) if self.batch else self._each(ready, given))
         found = [next(scores) if name is None else Score(None, f"no {name}") for name in missing] if wanted else list(scores)
         self._stop_if_broken(found)
-        return pl.Series(self.name, [{"value": s.value, "reason": s.reason} for s in found], dtype=SCORE)
+        return pl.Series(self.name, [{"value": s.value, "reason": whole(s.reason)} for s in found], dtype=SCORE)
 
     def check_columns(self, columns: Iterable[str]) -> None:
         """Refuse rows without a wanted column: which scorer wants it, which columns there are."""

@@ -12,6 +12,9 @@ ROLES = ("knight", "knave"), ("truth-teller", "liar"), ("pioneer", "laggard"), (
 ROLES += ("altruist", "egoist"), ("sage", "fool")
 """Pairs of roles: the island's own, and those that variants of the puzzle give its people."""
 
+LONGEST_SOLUTION = 2_000
+"""Characters; a solution for eight people needs two hundred."""
+
 LONGEST_ANSWER = 20_000
 """Characters at the end of a reply that are looked at."""
 
@@ -32,6 +35,8 @@ def knights_and_knaves(response: str, answer: str) -> Score:
     >>> knights_and_knaves("<answer>Zoey is a knight or a knave</answer>", solution).reason
     'wrong: Zoey has both roles'
     """
+    if len(answer) > LONGEST_SOLUTION:
+        return Score(None, "bad reference: too long")
     solution = roles_given(answer, roles=_pair(answer), names=_names(answer))
     if not solution or any(len(set(roles)) != 1 for roles in solution.values()):
         return Score(None, f"bad reference: no role for each name in {answer[:60]!r}")
