@@ -15,7 +15,7 @@ from filters import probing
 from filters.answer_cache import AnswerCache
 from filters.exact import equal, readable
 from filters.extraction import LONGEST_ANSWER
-from filters.notation import key, normalise
+from filters.notation import key, latex, normalise
 from filters.numbers import number
 from filters.symbolic import BAD_GOLD, DIFFERENT, EQUAL, UNPARSABLE, formulas_equal
 from filters.tree_values import LARGEST, TooLarge
@@ -97,6 +97,8 @@ def _quick(pair: Pair) -> Verdict | None:
     if max(len(gold), len(prediction)) > LONGEST_ANSWER:
         return _too_long(pair)
     try:
+        if _MAY_BE_LARGE.search(prediction) and key(gold) != key(prediction):
+            probing.refuse_if_too_large(latex(prediction))
         found = equal(gold=gold, prediction=prediction, announced=pair.announced)
     except TooLarge:
         return Verdict(None, f"{FORESEEN}a number of more than {LARGEST:,} digits")
@@ -116,6 +118,7 @@ def _too_long(pair: Pair) -> Verdict:
 
 is_readable = lru_cache(maxsize=20_000)(readable)
 
+_MAY_BE_LARGE = re.compile(r"[\^!]|\*\*|binom")
 _CODE = re.compile(r"\w\s?\(\s*['\"]|\b(?:import|lambda|eval|exec|__\w+__)\b|\bfor \w+ in\b")
 _PROSE = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{3,}(?![A-Za-z}])")
 
@@ -125,12 +128,22 @@ def _is_prose(pair: Pair) -> bool:
     text = pair.prediction
     if is_words(text) or _CODE.search(text) or not re.search(r"[^\W_]|\\(?!begin|end)[a-zA-Z]", re.sub(r"\{[a-z]+\*?\}", "", text)):
         return True
-    if text.count("{") != text.count("}") or (not pair.announced and len(text) > LONGEST_UNANNOUNCED) or "\\boxed{}" in text:
+    if text.count("{") != text.count("}") or "\\boxed{}" in text:
         return True
-    if not pair.announced and (text.count("(") != text.count(")") or re.search(r"[-+*/=^(]\s*$", text)) and not re.search(r"[\[\]]", text):
+    if not pair.announced and (len(text) > LONGEST_UNANNOUNCED or _is_broken_off(text)):
         return True
     words = len(_PROSE.findall(text))
     return words > 5 or (words > 1 and is_readable(pair.gold))
+
+
+_CUT = re.compile(r"(?:[-+*/=^(,<>]|\\(?:[dt]?frac|sqrt|cdot|times|left|le|ge|[a-z]*matrix))\s*$")
+
+
+def _is_broken_off(text: str) -> bool:
+    """A last line whose formula ends in an operator or an open bracket: the tokens ran out."""
+    plain = re.sub(r"\\[()\[\]]", "", text)
+    opened, closed = (sum(plain.count(sign) for sign in signs) for signs in ("([", ")]"))
+    return opened != closed or text.count("\\[") > text.count("\\]") or bool(_CUT.search(text))
 
 
 _MANY_TERMS = re.compile(r"\\(?:sum|prod|int)(?![a-z]).{0,60}?\^\s*\{?\s*(?:(\d{5,})|10\s*\^\s*\{?\s*(\d+))")
