@@ -7,11 +7,12 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dataengine.lines import json_lines
-from filters.repetition import counting_loop, not_repetitive, repeated_share, tail_loop
+from dataengine.score import Score
+from filters.repetition import compression_ratio, counting_loop, distinct_lines, not_repetitive, repeated_share, tail_loop
 
 CLEAN = "First I read the problem. There are three red balls and four blue ones, so seven in all. Then one is taken away, which leaves six."
 
@@ -58,6 +59,7 @@ def test_padding_with_end_tokens_is_no_loop() -> None:
     assert not_repetitive(CLEAN + "</s>" * 200).value == 1.0
 
 
+@settings(deadline=None)  # the first call compiles
 @given(texts=st.lists(st.text(alphabet="ab 中", max_size=60), max_size=5), n=st.integers(1, 4))
 def test_texts_measured_together_are_measured_as_each_alone(texts: list[str], n: int) -> None:
     together, grams = repeated_share(pl.Series(texts, dtype=pl.String), n=n)
@@ -73,6 +75,47 @@ def test_the_period_divides_the_repeated_unit(unit: str, copies: int) -> None:
     period, found = tail_loop(unit * copies)
     assert period <= len(unit)
     assert found * period >= len((unit * copies).rstrip()) - 2 * len(unit)
+
+
+def test_the_words_of_end_tokens_count_as_none() -> None:
+    passage = " ".join(f"{chr(97 + k // 26)}{chr(97 + k % 26)}" for k in range(60))
+    rows = pl.DataFrame({"response": [passage, f"{passage}<|im_end|>", f"{passage} \n"]})
+    assert not_repetitive.score(rows).struct.field("reason").to_list() == ["0% of 41 20-grams repeated"] * 3
+
+
+@pytest.mark.parametrize(
+    ("text", "value", "reason"),
+    [
+        ("", 1.0, "all 0 lines distinct"),
+        ("a\n\n\nb", 1.0, "all 2 lines distinct"),
+        ("Try x=1.\n  Try x=1.\nNo.\nTry x=1.", 0.5, "2 of 4 lines distinct; 3 times 'Try x=1.'"),
+        ("\n \n\t\n", 1.0, "all 0 lines distinct"),
+    ],
+)
+def test_distinct_lines(text: str, value: float, reason: str) -> None:
+    assert distinct_lines(text) == Score(value, reason)
+
+
+def test_what_repeats_compresses_and_what_does_not_does_not() -> None:
+    assert (compression_ratio("Wait, let me check that again now. " * 200).value or 0) < 0.02
+    assert (compression_ratio(CLEAN).value or 0) > 0.7
+    assert compression_ratio("").value == 1.0
+
+
+@given(text=st.text(st.characters(), max_size=60))
+def test_any_text_has_lines_and_a_size(text: str) -> None:
+    assert 0 < (distinct_lines(text).value or 0) <= 1
+    assert 0 < (compression_ratio(text).value or 0) <= 1
+
+
+@pytest.mark.parametrize("text", ["\x00" * 1000, "a" * 1_000_000, "7" * 1_000_000, "ab " * 300_000, "中" * 300_000, "1 2 3 4 " * 100_000])
+def test_any_long_text_is_scored(text: str) -> None:
+    assert not_repetitive(text).value == 0.0
+
+
+def test_an_n_gram_has_at_least_one_word() -> None:
+    with pytest.raises(ValueError, match="at least 1, got 0"):
+        not_repetitive("a b c", n=0)
 
 
 def test_the_scorer_travels_by_name() -> None:

@@ -1,0 +1,45 @@
+"""Compiled functions are kept on disk where that is possible, and run where it is not."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+RUN = "import os; from filters.compiled import mixed; import numpy as np; print(int(mixed(np.uint64(1))), mixed.stats.cache_path)"
+
+
+@pytest.mark.parametrize("home", ["writable", "read-only"])
+def test_a_package_in_a_read_only_folder_works(home: str, tmp_path: Path) -> None:
+    if os.geteuid() == 0 and shutil.which("setpriv") is None:
+        pytest.skip("root may write to read-only folders, and there is no setpriv to become somebody else")
+    package, cache = tmp_path / "package", tmp_path / "home"
+    (package / "filters").mkdir(parents=True)
+    cache.mkdir()
+    for name in ("__init__.py", "compiled.py"):
+        shutil.copy(ROOT / "filters" / name, package / "filters" / name)
+    cache.chmod(0o777 if home == "writable" else 0o555)
+    for path in (package / "filters", package):
+        path.chmod(0o555)
+    for path in (tmp_path, *tmp_path.parents):
+        if path.stat().st_uid == os.geteuid() and str(path).startswith(str(tmp_path.parents[2])):
+            path.chmod(path.stat().st_mode | 0o055)
+    become = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"] if os.geteuid() == 0 else []
+    environment = {
+        **os.environ,
+        "HOME": str(cache),
+        "XDG_CACHE_HOME": str(cache),
+        "PYTHONPATH": str(package),
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+    environment.pop("NUMBA_CACHE_DIR", None)
+    done = subprocess.run([*become, sys.executable, "-c", RUN], env=environment, capture_output=True, text=True, check=False, cwd="/")
+    assert done.returncode == 0, done.stderr
+    number, _, place = done.stdout.strip().partition(" ")
+    assert number == "6238072747940578789"
+    assert place.startswith(str(cache)) if home == "writable" else place == "None"
