@@ -5,6 +5,10 @@ Ours. Written by hand from grammar, lower case, most telling first; a word that 
 
 from __future__ import annotations
 
+import functools
+
+import numpy as np
+
 FUNCTION_WORDS: dict[str, frozenset[str]] = {
     code: frozenset(words.split())
     for code, words in {
@@ -12,30 +16,32 @@ FUNCTION_WORDS: dict[str, frozenset[str]] = {
         "en": "the of and to is in that it we so for this be are with as let then by have has can if which from but or what "
         "how not each at on an wait need would there i'll find since total number first now get will was were did does "
         "you they he she his her their answer when where therefore because thus all some equals minus plus times "
-        "divided compute calculate solve let's",
-        "fr": "le la les des du de un une est et que qui dans pour pas ce cette avec sur par il elle nous on donc alors si "
+        "divided compute calculate solve let's okay me my us our your its them these those who why while about into "
+        "than after before just only also again still here same both should could must maybe think know see means "
+        "check verify correct wrong take add subtract multiply substitute gives next don't it's that's",
+        "fr": "me correct le la les des du de un une est et que qui dans pour pas ce cette avec sur par il elle nous on donc alors si "
         "plus ses son sa au aux combien chaque ont sont a été mais ou où leur fait calculer calculez soit trouver "
         "trouvez quel quelle jours total réponse ainsi",
-        "de": "der die das und ist nicht von zu den mit ein eine einen sich auf für dem des im wir also dann wenn es er sie "
+        "de": "start der die das und ist nicht von zu den mit ein eine einen sich auf für dem des im wir also dann wenn es er sie "
         "hat wie viele auch aber als am um wird sind pro jeder jede jeden insgesamt berechne berechnen sei seien finde "
         "bestimmen antwort alle so war daher",
-        "es": "el la los las de que y en un una es por con para se del al lo su sus no si más como cuántos cuántas cada tiene "
+        "es": "me el la los las de que y en un una es por con para se del al lo su sus no si más como cuántos cuántas cada tiene "
         "son hay pero entonces este esta fue le ha todos también hallar calcula calcular sea sean encuentra encontrar "
         "respuesta cuál muy qué así porque",
-        "pt": "o os as de que e em um uma é por com para se do da dos das no na não ao mais como quantos quantas cada tem são "
+        "pt": "me o os as de que e em um uma é por com para se do da dos das no na não ao mais como quantos quantas cada tem são "
         "há mas então este esta isso foi ele ela seu sua também calcule calcular seja sejam encontre determine resposta "
         "qual você pelo pela muito assim porque",
-        "it": "il lo la i gli le di che e in un una è per con si del della dei delle nel nella non al alla più come quanti "
+        "it": "me il lo la i gli le di che e in un una è per con si del della dei delle nel nella non al alla più come quanti "
         "quante ogni ha sono ma allora questo questa dal sia siano trova trovare calcola calcolare risposta qual quale "
         "anche ci se da quindi perché ho",
-        "nl": "de het een en van is in dat niet te op met voor zijn aan er maar om ook als dan naar wat hoe hoeveel elke ze "
-        "hij wij we heeft hebben zij bij uit nog dus werd per totaal bereken antwoord deze dit die worden kan laat ik "
+        "nl": "me correct start de het een en van is in dat niet te op met voor zijn aan er maar om ook als dan naar wat hoe hoeveel elke "
+        "ze hij wij we heeft hebben zij bij uit nog dus werd per totaal bereken antwoord deze dit die worden kan laat ik "
         "je nou",
-        "sv": "och att det som en på är av för med den till inte har de om ett han men var jag sig från vi så kan när hur "
+        "sv": "just start och att det som en på är av för med den till inte har de om ett han men var jag sig från vi så kan när hur "
         "många varje eller blir beräkna svar alltså då",
-        "da": "og at det som en på er af for med den til ikke har de om et han men var jeg sig fra vi så kan når hvor mange "
+        "da": "just start og at det som en på er af for med den til ikke har de om et han men var jeg sig fra vi så kan når hvor mange "
         "hver eller bliver beregn svar altså da",
-        "no": "og at det som en på er av for med den til ikke har de om et han men var jeg seg fra vi så kan når hvor mange "
+        "no": "just start og at det som en på er av for med den til ikke har de om et han men var jeg seg fra vi så kan når hvor mange "
         "hver eller blir beregn svar altså da",
         "fi": "ja on ei se että hän oli mutta kun niin kuin ovat myös joka tai jos kuinka monta mitä nyt tämä sitten laske vastaus siis",
         "pl": "i w na nie się z że do jest to o jak ale po co ile za od tak przez dla są jeśli każdy był oblicz niech więc "
@@ -75,3 +81,34 @@ FUNCTION_WORDS: dict[str, frozenset[str]] = {
         "ne": "को मा छ र ले लाई यो हरू कि भने एक थियो छन् पनि गर्नुहोस् कति प्रत्येक",
     }.items()
 }
+
+LANGUAGES = tuple(FUNCTION_WORDS)
+"""The place of a language here is its bit in a word's mask."""
+
+_OFFSET, _PRIME, _WORD = 0xCBF29CE484222325, 0x100000001B3, 0xFFFFFFFFFFFFFFFF
+
+
+def word_hash(word: str) -> int:
+    """FNV-1a over the code points of a lower-case word, 64 bits; the kernels hash the words of a text in the same way."""
+    found = _OFFSET
+    for character in word:
+        found = (found ^ ord(character)) * _PRIME & _WORD
+    return found
+
+
+@functools.cache
+def word_table() -> tuple[np.ndarray, np.ndarray]:
+    """Open addressing by `word_hash`, a power of two long: keys uint64 (0 is empty) and masks uint64 of LANGUAGES."""
+    masks: dict[int, int] = {}
+    for bit, words in enumerate(FUNCTION_WORDS.values()):
+        for word in words:
+            key = word_hash(word)
+            masks[key] = masks.get(key, 0) | 1 << bit
+    size = 1 << (4 * len(masks)).bit_length()
+    keys, values = np.zeros(size, dtype=np.uint64), np.zeros(size, dtype=np.uint64)
+    for key, mask in masks.items():
+        place = key % size
+        while keys[place]:
+            place = (place + 1) % size
+        keys[place], values[place] = key, mask
+    return keys, values

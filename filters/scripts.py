@@ -1,12 +1,11 @@
-"""How many words of each script does a text hold? One table over code points, one pass over all texts.
+"""Which script does a character belong to, and which scripts is a language written in?
 
-Legend: _C code point, _N character of all texts together, _W word, _R row, _S script.
+Legend: _C code point.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
 
 import numpy as np
 import polars as pl
@@ -48,8 +47,34 @@ LETTERS_PER_WORD = {"Han": 1, "Hiragana": 1, "Katakana": 1, "Thai": 4, "Lao": 4,
 CASED = ("Latin", "Greek", "Cyrillic")
 """Scripts whose single letters are variables, not words."""
 
-_INHERIT = 255
-"""Marks and apostrophes continue the word they stand in."""
+INHERIT = 255
+"""What the table says of marks and joiners: they continue the word they stand in."""
+
+LANGUAGE_SCRIPTS: dict[str, tuple[str, ...]] = {
+    "zh": ("Han",),
+    "ja": ("Hiragana", "Katakana", "Han"),
+    "ko": ("Hangul",),
+    **dict.fromkeys(("ru", "uk", "bg", "be", "mk", "sr", "kk", "mn"), ("Cyrillic",)),
+    **dict.fromkeys(("ar", "fa", "ur", "ps"), ("Arabic",)),
+    **dict.fromkeys(("hi", "mr", "ne", "sa"), ("Devanagari",)),
+    **{"el": ("Greek",), "he": ("Hebrew",), "bn": ("Bengali",), "as": ("Bengali",), "pa": ("Gurmukhi",), "gu": ("Gujarati",)},
+    **{"or": ("Oriya",), "ta": ("Tamil",), "te": ("Telugu",), "kn": ("Kannada",), "ml": ("Malayalam",), "si": ("Sinhala",)},
+    **{"th": ("Thai",), "lo": ("Lao",), "my": ("Myanmar",), "km": ("Khmer",), "bo": ("Tibetan",)},
+    **{"ka": ("Georgian",), "hy": ("Armenian",), "am": ("Ethiopic",)},
+}
+"""Scripts of a language; one that is not here is written in Latin."""
+
+DEFAULT_LANGUAGE = {"Latin": "en", "Cyrillic": "ru", "Arabic": "ar", "Devanagari": "hi", "Bengali": "bn"}
+"""What a script means where its words give no language away."""
+
+
+def scripts_of(code: str) -> tuple[str, ...]:
+    """The scripts a language is written in.
+
+    >>> scripts_of("zh"), scripts_of("fr")
+    (('Han',), ('Latin',))
+    """
+    return LANGUAGE_SCRIPTS.get(code, ("Latin",))
 
 
 @functools.cache
@@ -61,31 +86,7 @@ def script_table() -> np.ndarray:
     for place, name in enumerate(SCRIPTS, start=1):
         letters = characters.str.contains(rf"^[\p{{{name}}}&&\p{{L}}]$").to_numpy()
         table_C[np.array(codes)[letters]] = place
-    marks = characters.str.contains(r"^[\p{M}'’\u{200C}\u{200D}]$").to_numpy()
-    table_C[np.array(codes)[marks]] = _INHERIT
+    marks = characters.str.contains(r"^[\p{M}\u{200C}\u{200D}]$").to_numpy()
+    table_C[np.array(codes)[marks]] = INHERIT
     table_C[0x20000:0x33480] = 1 + SCRIPTS.index("Han")
     return table_C
-
-
-def words_by_script(texts: Sequence[str]) -> np.ndarray:
-    """_R,_S int64: words in each script, single letters of CASED left out, unspaced scripts by letters (LETTERS_PER_WORD)."""
-    counts_RS = np.zeros((len(texts), len(SCRIPTS)), dtype=np.int64)
-    codes_N = np.frombuffer("\n".join([*texts, ""]).encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
-    if not len(codes_N):
-        return counts_RS
-    script_N = script_table()[codes_N]
-    kept_N = np.flatnonzero(script_N != _INHERIT)
-    script_N = script_N[kept_N]
-    ends_R = np.cumsum([len(text) + 1 for text in texts])
-    start_W = np.flatnonzero(np.diff(script_N, prepend=0) != 0)
-    length_W = np.diff(start_W, append=len(script_N))
-    script_W = script_N[start_W].astype(np.int64) - 1
-    letters_W = np.isin(script_W, [SCRIPTS.index(name) for name in LETTERS_PER_WORD])
-    single_W = (length_W == 1) & np.isin(script_W, [SCRIPTS.index(name) for name in CASED])
-    found_W = (script_W >= 0) & ~single_W
-    row_W = np.searchsorted(ends_R, kept_N[start_W[found_W]], side="right")
-    weight_W = np.where(letters_W, length_W, 1)[found_W]
-    np.add.at(counts_RS, (row_W, script_W[found_W]), weight_W)
-    for name, letters in LETTERS_PER_WORD.items():
-        counts_RS[:, SCRIPTS.index(name)] = -(-counts_RS[:, SCRIPTS.index(name)] // letters)
-    return counts_RS

@@ -1,0 +1,254 @@
+"""Which runs and lines of a text are foreign to its language, and how many words of each script does it hold? Read off its marks.
+
+A *run* is foreign words in a row. A run of Latin words in a text of another script is speech or borrowed terms (`spoken`).
+Legend: _R row, _N mark (filters/script_words.py), _S script, _L language of filters/function_words.py, _W word of a line.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from filters.compiled import compiled
+from filters.function_words import LANGUAGES
+from filters.line_language import OWN, PROVEN, judge
+from filters.script_words import COMPOUND, END, KEY, LATIN, LETTERS, LINE_ENDS, SCRIPT, START, UPPER, WRITTEN, Tables, mark_words
+from filters.scripts import SCRIPTS
+
+MOST_WORDS = 1024
+"""Words of a line whose function words are looked at."""
+
+HAN, HIRAGANA, KATAKANA = (SCRIPTS.index(name) for name in ("Han", "Hiragana", "Katakana"))
+_ENGLISH = np.uint64(1 << LANGUAGES.index("en"))
+_WORDS, _SMALL, _ENGLISH_WORDS, _OTHER_WORDS, _FIRST, _LAST, _RUN_START, _RUN_END, _RUN_SCRIPT, _RUN = range(10)
+
+
+class Target(NamedTuple):
+    """What counts as the text's own."""
+
+    scripts: int
+    """Bit set of own scripts; all of them where no language is asked for."""
+    language: int
+    """Place in LANGUAGES; -1 for a language that is not there, -2 where none is asked for."""
+    family: int
+    """The own script, where several languages share it and lines are told apart; else -1."""
+    kana: int
+    """1 for Chinese (lines with kana are Japanese), 2 for Japanese (long lines without are Chinese), else 0."""
+
+
+class Lexicon(NamedTuple):
+    """Function words by hash (filters/function_words.py)."""
+
+    keys: np.ndarray
+    masks: np.ndarray
+    family_L: np.ndarray
+    """int64: the script of a language."""
+
+
+@compiled
+def read_all(
+    data: np.ndarray,
+    offsets_R: np.ndarray,
+    targets_R: np.ndarray,
+    terms: np.ndarray,
+    term_offsets_R: np.ndarray,
+    tables: Tables,
+    lexicon: Lexicon,
+    words_RS: np.ndarray,
+    terms_R: np.ndarray,
+    hits_RL: np.ndarray,
+    runs: np.ndarray,
+    lines: np.ndarray,
+) -> tuple[int, int]:
+    """Read every text; how many foreign runs and doubtful lines there are, of which as many are written as there is room for.
+
+    Written are `words_RS` (words in each script, letters in those without blanks), `terms_R` (names and terms in Latin letters that are
+    no mixing), `hits_RL` (function words, where no language is asked for), `runs` (first byte, byte behind the last, script, words)
+    and `lines` (first byte, byte behind the last, own words, PROVEN, ASK or SHORT, rival language or -1, row); all int64.
+    `terms` are sorted hashes of Latin words that belong to nobody.
+    """
+    longest = 0
+    for row in range(len(offsets_R) - 1):
+        longest = max(longest, offsets_R[row + 1] - offsets_R[row])
+    marks, masks_W, run = np.empty((longest + 2, 6), dtype=np.int64), np.zeros(MOST_WORDS, dtype=np.uint64), np.zeros(_RUN, dtype=np.int64)
+    found = noted = 0
+    for row in range(len(offsets_R) - 1):
+        count = mark_words(data, offsets_R[row], offsets_R[row + 1], tables, marks)
+        own_terms = terms[term_offsets_R[row] : term_offsets_R[row + 1]]
+        if targets_R[row, 1] == -2:
+            _count_all(marks[:count], tables.unit_S, lexicon, words_RS[row], hits_RL[row])
+            continue
+        found = _count_runs(
+            marks[:count], data, targets_R[row], own_terms, tables.unit_S, lexicon, run, words_RS[row], terms_R[row:], runs, found
+        )
+        if targets_R[row, 2] >= 0 or targets_R[row, 3] > 0:
+            noted = _judge_lines(marks[:count], targets_R[row], lexicon, masks_W, lines, noted, row, offsets_R[row])
+    return found, noted
+
+
+@compiled
+def _mask_of(key: np.uint64, keys: np.ndarray, masks: np.ndarray) -> np.uint64:
+    """The languages whose function word has this hash, as bits."""
+    size = np.uint64(len(keys) - 1)
+    place = key & size
+    while keys[place] != 0:
+        if keys[place] == key:
+            return masks[place]
+        place = (place + np.uint64(1)) & size
+    return np.uint64(0)
+
+
+@compiled
+def _count_all(marks: np.ndarray, unit_S: np.ndarray, lexicon: Lexicon, words_S: np.ndarray, hits_L: np.ndarray) -> None:
+    """Words of every script and function words of every language, of a text whose language is asked for."""
+    for mark in marks:
+        script = mark[SCRIPT]
+        if script < 0:
+            continue
+        words_S[script] += mark[LETTERS] if unit_S[script] > 0 else 1
+        mask, place = _mask_of(np.uint64(mark[KEY]), lexicon.keys, lexicon.masks), 0
+        while mask != 0:
+            hits_L[place] += np.int64(mask & np.uint64(1))
+            mask, place = mask >> np.uint64(1), place + 1
+
+
+@compiled
+def _count_runs(
+    marks: np.ndarray,
+    data: np.ndarray,
+    target: np.ndarray,
+    terms: np.ndarray,
+    unit_S: np.ndarray,
+    lexicon: Lexicon,
+    run: np.ndarray,
+    words_S: np.ndarray,
+    borrowed: np.ndarray,
+    runs: np.ndarray,
+    found: int,
+) -> int:
+    """Count own words, and foreign ones run by run."""
+    keys, masks = lexicon.keys, lexicon.masks
+    scripts = target[0]
+    run[:] = 0
+    for mark in marks:
+        script = mark[SCRIPT]
+        if script >= 0 and not scripts >> script & 1:
+            if script == LATIN and _among(np.uint64(mark[KEY]), terms):
+                continue
+            if run[_WORDS] > 0 and run[_RUN_SCRIPT] != script:
+                found = _end_run(run, data, unit_S, words_S, borrowed, runs, found)
+            _extend(run, mark, unit_S, _mask_of(np.uint64(mark[KEY]), keys, masks) if script == LATIN else np.uint64(0))
+            continue
+        if run[_WORDS] > 0 and (script >= 0 or run[_RUN_SCRIPT] == LATIN or script == LINE_ENDS):
+            found = _end_run(run, data, unit_S, words_S, borrowed, runs, found)
+        if script >= 0:
+            words_S[script] += mark[LETTERS] if unit_S[script] > 0 else 1
+    return found
+
+
+@compiled
+def _among(key: np.uint64, sorted_keys: np.ndarray) -> bool:
+    low, high = 0, len(sorted_keys)
+    while low < high:
+        middle = (low + high) // 2
+        if sorted_keys[middle] < key:
+            low = middle + 1
+        else:
+            high = middle
+    return low < len(sorted_keys) and sorted_keys[low] == key
+
+
+@compiled
+def _extend(run: np.ndarray, mark: np.ndarray, unit_S: np.ndarray, mask: np.uint64) -> None:
+    """One more word of the run of foreign words."""
+    small = 0 if mark[WRITTEN] & UPPER else 1
+    if run[_WORDS] == 0:
+        run[_RUN_START], run[_RUN_SCRIPT], run[_FIRST] = mark[START], mark[SCRIPT], small
+    run[_RUN_END] = mark[END]
+    run[_WORDS] += mark[LETTERS] if unit_S[mark[SCRIPT]] > 0 else 1
+    run[_LAST] = small
+    run[_SMALL] += small
+    if mask != 0 and not mark[WRITTEN] & COMPOUND:  # on-policy is a term
+        run[_ENGLISH_WORDS] += np.int64(mask & _ENGLISH != 0)
+        run[_OTHER_WORDS] += np.int64(mask & _ENGLISH == 0)
+
+
+@compiled
+def _spoken(run: np.ndarray, data: np.ndarray) -> int:
+    """Words of a run of Latin words, in a text of another script, that are speech; the others are names and terms.
+
+    Speech has function words: two fifths of its small words. A function word between names (Mixture of Experts), terms without any
+    (large language model) and one quoted word ('all') are borrowed; six small words in a row are speech in any case. Ours.
+    """
+    words, small, speech = run[_WORDS], run[_SMALL], run[_ENGLISH_WORDS]
+    if run[_OTHER_WORDS] >= 2 and run[_OTHER_WORDS] > speech:
+        speech = run[_OTHER_WORDS]
+    if small >= 6 or (small >= 2 and 5 * speech >= 2 * small):
+        return words
+    if small == 1 and speech >= 1 and (run[_FIRST] or run[_LAST]):
+        if words == 1 and _quoted(data, run[_RUN_START]):
+            return 0
+        return words if speech >= 2 else 1
+    return 0
+
+
+@compiled
+def _quoted(data: np.ndarray, i: int) -> bool:
+    """Whether a quotation mark stands before `i`."""
+    curly = i >= 3 and data[i - 3] == 0xE2 and data[i - 2] == 0x80 and (data[i - 1] == 0x98 or data[i - 1] == 0x9C)
+    return curly or (i > 0 and (data[i - 1] == 34 or data[i - 1] == 39))
+
+
+@compiled
+def _end_run(
+    run: np.ndarray, data: np.ndarray, unit_S: np.ndarray, words_S: np.ndarray, borrowed: np.ndarray, runs: np.ndarray, found: int
+) -> int:
+    """Count the foreign run that has ended, and note it where there is room."""
+    script = run[_RUN_SCRIPT]
+    words = _spoken(run, data) if script == LATIN else run[_WORDS]
+    borrowed[0] += run[_WORDS] - words
+    words_S[script] += words
+    if words > 0:
+        if found < len(runs):
+            unit = max(unit_S[script], 1)
+            note = runs[found]
+            note[0], note[1], note[2], note[3] = run[_RUN_START], run[_RUN_END], script, (words + unit - 1) // unit
+        found += 1
+    run[:] = 0
+    return found
+
+
+@compiled
+def _judge_lines(
+    marks: np.ndarray, target: np.ndarray, lexicon: Lexicon, masks_W: np.ndarray, lines: np.ndarray, noted: int, row: int, begin: int
+) -> int:
+    """Note the lines that are, or may be, in another language of the same script."""
+    keys, masks, family_L = lexicon
+    language, family, kana = target[1], target[2], target[3]
+    words = letters = hans = kanas = 0
+    start = begin
+    for mark in marks:
+        script = mark[SCRIPT]
+        if script == family and family >= 0:
+            if words < MOST_WORDS:
+                masks_W[words] = _mask_of(np.uint64(mark[KEY]), keys, masks)
+            words, letters = words + 1, letters + mark[LETTERS]
+        elif script == HAN:
+            hans += mark[LETTERS]
+        elif script == HIRAGANA or script == KATAKANA:  # noqa: SIM109 - a tuple is slower here
+            kanas += mark[LETTERS]
+        elif script == LINE_ENDS:
+            own, verdict, rival = words, OWN, -1
+            if (kana == 1 and 4 * kanas > hans > 0) or (kana == 2 and kanas == 0 and hans >= 10):
+                own, verdict = hans, PROVEN
+            elif words >= 4:
+                verdict, rival = judge(masks_W[: min(words, MOST_WORDS)], letters, language, family, family_L)
+            if verdict != OWN:
+                if noted < len(lines):
+                    note = lines[noted]
+                    note[0], note[1], note[2], note[3], note[4], note[5] = start, mark[START], own, verdict, rival, row
+                noted += 1
+            words = letters = hans = kanas = 0
+            start = mark[START]
+    return noted
