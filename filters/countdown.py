@@ -31,6 +31,16 @@ def countdown(response: str, numbers: list[int], target: int = 24) -> Score:
     "unparsable: '*' where a number or ( should be (answer tag)"
     >>> countdown("\\\\boxed{44 + 19}", [44, 19, 35], 98).reason
     'wrong: 35 is not used (boxed)'
+
+    | answer | numbers, target | value | because |
+    |---|---|---|---|
+    | `8/(3-8/3)` | 3 3 8 8, 24 | 1 | fractions are exact |
+    | `24 = 3 × 8` | 3 8, 24 | 1 | the side with the numbers |
+    | `3*8 = 25` | 3 8, 24 | 0 | the equation does not say 24 |
+    | `12*2` | 1 2 2, 24 | 0 | 12 is not given |
+    | `3*8*1*1` | 1 3 8, 24 | 0 | 1 is used too often |
+    | `2**3`, `7//2`, `3(8)`, `4!` | | 0 | unparsable: none of the four operators |
+    | `5/(1-1)` | 1 1 5, 24 | 0 | divides by zero |
     """
     given, wanted = _numbers(numbers), _number(target)
     if not given or wanted is None:

@@ -32,6 +32,13 @@ def general_points(response: str, cards: list[str], target: int = 24, *, face_ca
     'wrong: 3 is used too often (formula)'
     >>> [general_points('{"formula": "(11-5)*(5-1)=24"}', ["J", "5", "5", "A"], face_cards=rule).value for rule in ("10", "11-13")]
     [0.0, 1.0]
+
+    | formula for J 5 5 A | `face_cards` | value | because |
+    |---|---|---|---|
+    | `(10-5)*5-1=24` | "10" | 1 | J is 10 |
+    | `(10-5)*5-1=24` | "11-13" | 0 | 10 is not given: J is 11 |
+    | `(11-5)*(5-1)` | "11-13" | 1 | |
+    | `(J-5)*(5-1)` | "11-13" | 0 | unparsable: a formula holds numbers |
     """
     if face_cards not in ("10", "11-13"):
         raise ValueError(f"face_cards is '10' or '11-13', got {face_cards!r}")

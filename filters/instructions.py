@@ -40,6 +40,15 @@ def follows_instructions(response: str, instruction_id_list: list[str], kwargs: 
     '0 of 1 followed; not punctuation:no_comma (1 commas)'
     >>> follows_instructions("Yes", ["keywords:frequency"], [{"keyword": "yes"}])
     Score(value=None, reason='bad reference: keywords:frequency wants a whole number as frequency, got None')
+
+    | response | instruction | value | because |
+    |---|---|---|---|
+    | `One two; three` | `punctuation:no_comma` | 1 | |
+    | `Sure:` and a line `"All of it."` | `startend:quotation` | 0, loose 1 | loose: without the first line |
+    | `12345` | `language:response_language` hi | 0 | no letters, no language |
+    | `I like C++.` | `keywords:forbidden_words` C++ | 0 | a keyword is a word and no pattern |
+    | anything | `keywords:must_include` | none | there is no such kind |
+    | `<think>` never closed | any | 0 | no reply |
     """
     judged = _judged(response, instruction_id_list, kwargs, loose=loose)
     return judged if isinstance(judged, Score) else Score(float(all(f.followed for f in judged)), _summary(judged))

@@ -34,6 +34,14 @@ def knights_and_knaves(response: str, answer: str) -> Score:
     'wrong: 1 of 2 right, not Ella'
     >>> knights_and_knaves("<answer>Zoey is a knight or a knave</answer>", solution).reason
     'wrong: Zoey has both roles'
+
+    | answer for Zoey knight, Ella knave, Liam knight | value | because |
+    |---|---|---|
+    | `Zoey and Liam are knights, Ella is a knave` | 1 | |
+    | `Knights: Liam, Zoey; Knaves: Ella` | 1 | groups, in any order |
+    | `Zoey is a knight, Ella is not a knight, Liam isn't a knave` | 1 | |
+    | `Zoey is a knight, Ella is a knave` | 0 | no role for Liam |
+    | all three right, then all three the other way | 0 | both roles |
     """
     if len(answer) > LONGEST_SOLUTION:
         return Score(None, "bad reference: too long")

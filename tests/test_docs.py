@@ -17,7 +17,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("dataengine", "filters", "annotation", "trainers")
 DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
-NAMES_SOMETHING = {"run", "score"}
+NAMES_SOMETHING = {"run", "score", "audit"}
 """Commands whose options depend on the recipe or scorer that follows."""
 NAMED = [pytest.param(path, id=str(path.relative_to(ROOT))) for path in DOCUMENTS]
 
