@@ -42,7 +42,7 @@ def same_side(*, gold: str, prediction: str) -> tuple[str, str]:
 
 def _last_member(prediction: str) -> str:
     plain = _THOUSANDS.sub("", prediction)
-    if not _RELATION.search(plain) and not re.search(r"[,;]", plain):
+    if not _RELATION.search(plain) and not re.search(r"[,;和或]|\s(?:and|or)\s", plain):
         return plain.rsplit("=", 1)[1]
     match = _NAMED.match(prediction)
     return prediction[match.end() :] if match and "=" not in prediction[match.end() :] else prediction

@@ -25,7 +25,7 @@ LONGEST_FORMULA = 800
 """Characters beyond which algebra is not asked: its parser takes seconds for them (measured)."""
 LONGEST_UNANNOUNCED = 400
 """Characters beyond which a last line that nothing announces is no answer (ours)."""
-DEEPEST = 40
+DEEPEST = 25
 """Brackets within brackets beyond which algebra is not asked."""
 MANY = 10_000
 """Terms of a sum or product beyond which algebra is not asked."""
@@ -103,17 +103,17 @@ def _quick(pair: Pair) -> Verdict | None:
     except TooLarge:
         return Verdict(None, f"{FORESEEN}a number of more than {LARGEST:,} digits")
     if found is not None:
-        return Verdict(found, "wrong" if not found else "equal" if is_readable(gold) else _UNREAD)
+        known = not found or is_readable(gold)
+        return Verdict(found, "equal" if found else "wrong") if known else _hopeless(gold) or Verdict(value=True, kind=_UNREAD)
     if _is_prose(pair):
         return Verdict(value=False, kind="unparsable")
     return _hopeless(prediction)
 
 
 def _too_long(pair: Pair) -> Verdict:
-    if pair.gold == pair.prediction:
-        return Verdict(value=True, kind="equal")
-    size = max(len(pair.gold), len(pair.prediction))
-    return Verdict(None, f"{FORESEEN}an answer of {size:,} characters, {LONGEST_ANSWER:,} are read")
+    if len(pair.gold) > LONGEST_ANSWER:
+        return Verdict(None, f"bad reference: {len(pair.gold):,} characters, {LONGEST_ANSWER:,} are read")
+    return Verdict(None, f"{FORESEEN}an answer of {len(pair.prediction):,} characters, {LONGEST_ANSWER:,} are read")
 
 
 is_readable = lru_cache(maxsize=20_000)(readable)

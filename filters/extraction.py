@@ -20,7 +20,7 @@ OPENINGS = ("<think>", "<|begin_of_thought|>", "<thinking>", "<thought>", "|spec
 LONGEST_ANSWER = 2_000
 """Characters beyond which nothing is a final answer (ours)."""
 
-LONGEST_BOX = 100_000
+LONGEST_BOX = 2_000_000
 """Characters in which the end of a box is looked for; what is longer than LONGEST_ANSWER is found, and then not judged."""
 
 BOXES_TRIED = 50
@@ -75,7 +75,7 @@ def after_thoughts(response: str) -> tuple[str, str | None]:
 
 _SPECIAL = re.compile(r"<\|[a-zA-Z_]{2,40}\|>|<｜[^｜]{2,40}｜>|</s>|<eo[as]>")
 _ANSWER_TAG = re.compile(r"<answer>((?:(?!<answer>).)*?)(?:</answer>|\Z)", re.DOTALL)
-_BOX = re.compile(r"\\(?:begin)?f?boxed\s*")
+_BOX = re.compile(r"\\(?:(?:begin)?f?boxed|fbox)\s*")
 _TEX_SPACE = r"(?:\\[()\[\],;: ]|\\q?quad|[\s$.])*+"
 _BRACE = re.compile(r"(?<!\\)[{}]")
 _BETWEEN_BOXES = re.compile(
@@ -89,9 +89,13 @@ _PERCENT_AFTER = re.compile(r"\s*(?:\\\)|\$)?\s*(?:\\?%|percent\b|pct\b)")
 def _boxed(text: str) -> str:
     """Content of the last balanced box; boxes that only `,`, `and` or `or` parts from it are further parts of the same answer."""
     answers: list[tuple[int, int, str]] = []
+    last = len(text)
     for match in list(_BOX.finditer(text))[-BOXES_TRIED:][::-1]:
-        inside = _braced(text, match.end())
-        if inside is None or not inside[1].strip():
+        inside = _braced(text, match.end(), last=last)
+        if inside is None:
+            last = match.start()  # one that holds an unclosed box is unclosed too
+            continue
+        if not inside[1].strip():
             continue
         end, content = inside
         if answers and not (answers[-1][0] - end < 60 and _BETWEEN_BOXES.fullmatch(text, end, answers[-1][0])):
@@ -104,15 +108,15 @@ def _boxed(text: str) -> str:
     return minus + (", ".join(content for _, _, content in reversed(answers)) + percent).strip()
 
 
-def _braced(text: str, at: int) -> tuple[int, str] | None:
-    """(end, content) of the group that begins at `at`; TeX takes one token where there is no brace."""
+def _braced(text: str, at: int, *, last: int) -> tuple[int, str] | None:
+    """(end, content) of the group that begins at `at` and ends before `last`; TeX takes one token where there is no brace."""
     if at >= len(text):
         return None
     if text[at] != "{":
         token = re.compile(r"-?\w+").match(text, at)
         return (token.end(), token.group()) if token else None
     depth = 0
-    for brace in _BRACE.finditer(text, at, at + LONGEST_BOX):
+    for brace in _BRACE.finditer(text, at, min(last, at + LONGEST_BOX)):
         depth += 1 if brace.group() == "{" else -1
         if not depth:
             return brace.end(), text[at + 1 : brace.start()]
@@ -137,10 +141,11 @@ def _json_field(text: str) -> str:
 
 _SAID = re.compile(
     r"(?:\b(?:final\s+)?answers?\b(?:\s*\([^()\n]{0,30}\))?(?:\s*=|[^.\n:=]{0,60}?(?:\*\*)?\s*(?:\bis\b|\bare\b|\bwould be\b|\bbe\b|:))"
+    r"|\b(?:correct|right|best)\s+(?:option|choice)s?\s*(?:is|are|:)"
     r"|(?m:^[ \t]*A[ \t]*:)"
-    r"|(?:答案|正确答案|最终答案|答)\s*】?\s*(?:应该|应|就)?\s*(?:是|为|選|选|[:：])"
+    r"|(?:答案|正确答案|最终答案|最终结果|答)\s*】?\s*(?:应该|应|就)?\s*(?:是|为|等于|選|选|[:：])"
     r"|【\s*答案\s*】"
-    r"|(?:故|应|所以|因此|故答案|正确)\s*选(?:择|项)?(?:是|为|[:：])?"
+    r"|(?:故|应|所以|因此|故答案|正确|本题|^)\s*选(?:择|项)?(?:是|为|[:：])?"
     r"|\b(?:réponse|antwort|respuesta|resposta|risposta|antwoord|jibu)\b[^.\n:]{0,40}?(?:\best\b|\bist\b|\bes\b|\bé\b|\bè\b|\bni\b|:)"
     r"|ответ[^.\n:]{0,30}?(?:[:—-])|答え\s*(?:は|[:：])|정답은|답은|답\s*[:：]|উত্তর\s*(?:হল|[:ঃ])|คำตอบ\s*(?:คือ|[:：])|సమాధానం\s*:)",
     re.IGNORECASE,
@@ -177,7 +182,7 @@ def _clause(rest: str) -> str:
     if bold := re.search(r"\*\*([^*\n]*\d[^*\n]*)\*\*", line):
         return _formula(bold.group(1)) or bold.group(1).strip().rstrip(".")
     end = _CLAUSE_END.search(_shield(line))
-    clause = (line[: end.start()] if end else line).strip().strip("*_` ").rstrip(".,;")
+    clause = (line[: end.start()] if end else line).strip().strip("*_` ").rstrip(".,;!")
     return _formula(clause) or clause
 
 

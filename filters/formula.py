@@ -148,7 +148,7 @@ class _Reader:
                     self.at += 1 if self.peek() == "\\circ" else 3
                     base = ("degrees", base)
                 else:
-                    base = ("power", base, self.argument())
+                    base = ("power", base, self.power_tower())
             elif token == "!":
                 self.take()
                 base = ("call", "factorial", base)
@@ -157,6 +157,14 @@ class _Reader:
             else:
                 break
         return base
+
+    def power_tower(self) -> Tree:
+        """An exponent, with the exponents above it: `2^3^4` is 2^(3^4)."""
+        exponent = self.argument()
+        if self.peek() in ("^", "**"):
+            self.take()
+            exponent = ("power", exponent, self.power_tower())
+        return exponent
 
     def argument(self) -> Tree:
         """What TeX takes as one argument: a braced group, or one token."""

@@ -71,7 +71,7 @@ def normalise(text: str) -> str:
     text = re.sub(r"(?<=\d)(?:\s*\^\s*\{?\s*(?:st|nd|rd|th)\s*\}?|(?:st|nd|rd|th))(?![a-zA-Z])", "", text)
     text = re.sub(r"\bbegin\{([pbvB]?matrix|array)\}", r"begin{\1}", text)
     text = text.strip().strip('*`"').strip()
-    text = re.sub(r"(?:\\\\|\\|[.,;:!?、，。；：！]|\s)+$", "", text)
+    text = re.sub(r"(?:\\\\|\\|[.,;:?、，。；：]|(?<![\w)}])!|\s)+$", "", text)
     text = re.sub(r"\s+", " ", text).strip()
     return text if text.isascii() else arabic(text)
 
@@ -103,13 +103,16 @@ def _single_backslashes(text: str) -> str:
 
 
 _INVISIBLE = re.compile("[\x00-\x08\x0e-\x1f\x7f\u00ad\u061c\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
-"""Control characters, zero-width spaces and marks of writing direction."""
+
+
+def visible(text: str) -> str:
+    """The text without control characters, zero-width spaces and marks of writing direction."""
+    return _INVISIBLE.sub("", text) if _INVISIBLE.search(text) else text
 
 
 def _unicode(text: str) -> str:
     """ASCII and LaTeX for full-width letters, signs, superscripts, roots, vulgar fractions and the digits of every script."""
-    if _INVISIBLE.search(text):
-        text = _INVISIBLE.sub("", text)
+    text = visible(text)
     if text.isascii():
         return text
     text = re.sub(r"[⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺ⁿ]+", lambda match: "^{" + match.group().translate(_SUPERSCRIPTS) + "}", text)

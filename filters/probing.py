@@ -46,7 +46,7 @@ def _readings(text: str) -> list[Reading]:
 
 def refuse_if_too_large(text: str) -> None:
     """TooLarge for a tower of powers and the like; any other text passes."""
-    for side in _sides(text, Reading()) or ():
+    for side in (_sides(text, Reading()) or ())[-1:]:
         try:
             fast_value(side, _Points(_POSITIVE[0]))
         except NoValue:

@@ -9,6 +9,7 @@ from typing import Literal
 from dataengine.score import Score, scorer
 from filters.answers import reference, unanswered
 from filters.extraction import LONGEST_ANSWER, final_answer
+from filters.notation import visible
 
 Where = Literal["whole", "beginning", "anywhere"]
 _MARKUP = re.compile(r"\\(?:text|textbf|textit|mathrm|mathbf|boxed|fbox)\{([^{}]*)\}|\\(?:left|right)(?![a-z])|[$*`]")
@@ -70,7 +71,7 @@ def _holds(said: list[str], wanted: list[str], where: Where) -> bool:
 
 
 def _words(text: str, *, case: bool, articles: bool) -> list[str]:
-    text = unicodedata.normalize("NFKC", _MARKUP.sub(lambda match: match[1] or " ", text))
+    text = unicodedata.normalize("NFKC", _MARKUP.sub(lambda match: match[1] or " ", visible(text)))
     words = re.findall(r"[^\W_]+", text if case else text.casefold())
     kept = words if articles else [word for word in words if word.lower() not in ("a", "an", "the")]
     return kept or words

@@ -67,6 +67,9 @@ def _numbers() -> Any:
     return _thread.numbers
 
 
+_ONE = ("number", Fraction(1))
+
+
 def _evaluated(tree: Tree, values: Mapping[str, Any], m: Any, exact: Callable[[Any], Any]) -> Any:
     kind = tree[0]
     if kind == "number":
@@ -75,6 +78,8 @@ def _evaluated(tree: Tree, values: Mapping[str, Any], m: Any, exact: Callable[[A
         return exact(values[tree[1]])
     if kind == "constant":
         return _constant(tree[1], values, m, exact)
+    if kind == "power" and tree[1] == _ONE:
+        return exact(_ONE[1])  # whatever tower stands above it
     parts = [_evaluated(part, values, m, exact) for part in tree[1:] if isinstance(part, tuple)]
     if kind == "add":
         return _sum(parts, m)

@@ -67,7 +67,7 @@ DISPUTED = {
         ("I do not know. There are many ways to read this question.", "6", 0.0, "no answer found"),
         ("The answer is blue.", "6", 0.0, "unparsable: blue (said)"),
         ("So \\boxed{6}", "", None, "bad reference: empty"),
-        ("So \\boxed{6}", "\\frac{}{2k}!", None, "bad reference: \\frac{}{2k}"),
+        ("So \\boxed{6}", "\\frac{}{2k}!", None, "bad reference: \\frac{}{2k}!"),
         ("So \\boxed{42}", "40 + 2 = 42\n#### 42", 1.0, "equal (boxed)"),
         ("__import__('os').system('true') or 0", "0", 0.0, "unparsable: __import__('os').system('true') or 0 (last line)"),
     ],
