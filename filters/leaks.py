@@ -78,8 +78,9 @@ def not_leaked(response: pl.Series, *, against: str, n: int = 10) -> list[Score]
     for part, words, spans_S in _spans(response, index):
         found = [clean] * len(part)
         row_S, length_S, problem_S = spans_S[:, 0], spans_S[:, 2] - spans_S[:, 1] + 1, index.problem_E[spans_S[:, 3]]
-        others_R = np.bincount(np.unique(np.stack([row_S, problem_S]), axis=1)[0], minlength=len(part)) - 1
-        longest_first = np.lexsort((-length_S, row_S))
+        several = max(1, len(index.entries))
+        others_R = np.bincount(np.unique(row_S * several + problem_S) // several, minlength=len(part)) - 1
+        longest_first = np.argsort((row_S << 32) - length_S, kind="stable")
         for span in longest_first[np.flatnonzero(np.diff(row_S[longest_first], prepend=-1))].tolist():
             row = int(row_S[span])
             leak, text = _leak(words, index, spans_S[span]), part[row]
@@ -161,10 +162,11 @@ def index_of_files(path: str, *, n: int = 10) -> Index:
 
 @functools.lru_cache(maxsize=4)
 def _index_of_files(files: tuple[tuple[str, int, int], ...], n: int) -> Index:
-    return index_of((row for file, _, _ in files for row in _problems(Path(file))), n=n)
+    return index_of((row for file, _, _ in files for row in problems_in(Path(file))), n=n)
 
 
-def _problems(file: Path) -> Iterable[tuple[str, str, str, str | None]]:
+def problems_in(file: Path) -> Iterator[tuple[str, str, str, str | None]]:
+    """(set, problem, question, solution) of each row of a file of problems."""
     rows = pl.read_parquet(file).iter_rows(named=True) if file.suffix == ".parquet" else json_lines(file)
     for number, row in enumerate(rows):
         question, solution, dataset, problem = (_first(row, keys) for keys in (QUESTION, SOLUTION, SET, PROBLEM))
