@@ -8,22 +8,26 @@ an object that the receiver sent and gets back. What is no plain value crosses a
 from __future__ import annotations
 
 import builtins
-import datetime
+import importlib
 import math
 import numbers
+import operator
 from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from decimal import Decimal
-from fractions import Fraction
 from typing import Any
 
 LARGEST = 1 << 4096
 """Whole numbers beyond travel in hexadecimal: decimal digits of a long one are slow, and refused by Python."""
 MOST_ROWS = 5_000_000
 MUTABLE = (list, dict, set, deque, bytearray)
-DICTS: dict[str, type] = {"d": dict, "C": Counter, "O": OrderedDict}
-LISTS: dict[str, type] = {"l": list, "t": tuple, "s": set, "f": frozenset, "q": deque}
-MOMENTS = (datetime.datetime, datetime.date, datetime.time)
+DICTS: dict[str, type[dict[Any, Any]]] = {"d": dict, "C": Counter, "O": OrderedDict}
+LISTS: dict[str, Callable[..., Any]] = {"l": list, "t": tuple, "s": set, "f": frozenset, "q": deque}
+AS_TEXT = {
+    ("decimal", "Decimal"): ("__str__", "Decimal"), ("fractions", "Fraction"): ("__str__", "Fraction"),
+    ("datetime", "datetime"): ("isoformat", "datetime.fromisoformat"), ("datetime", "date"): ("isoformat", "date.fromisoformat"),
+    ("datetime", "time"): ("isoformat", "time.fromisoformat"),
+}  # fmt: skip
+"""Values that travel as text: what writes it and what reads it. Their modules are imported when one comes, not before."""
 
 
 class Opaque:
@@ -111,6 +115,9 @@ class Writer:
 
 def _scalar_row(value: Any) -> list[Any] | None:
     """The row of a value that holds no others."""
+    kind = (type(value).__module__, type(value).__name__)
+    if kind in AS_TEXT:
+        return ["x", *kind, str(getattr(value, AS_TEXT[kind][0])())]
     match value:
         case bytes() | bytearray():
             return ["b" if isinstance(value, bytes) else "y", bytes(value).hex()]
@@ -122,14 +129,6 @@ def _scalar_row(value: Any) -> list[Any] | None:
             return ["c", value.real, value.imag]
         case range():
             return ["g", value.start, value.stop, value.step]
-        case Decimal():
-            return ["D", Decimal.__str__(value)]
-        case Fraction():
-            return ["F", hex(value.numerator), hex(value.denominator)]
-        case datetime.timedelta():
-            return ["w", value.days, value.seconds, value.microseconds]
-        case datetime.datetime() | datetime.date() | datetime.time() if type(value) in MOMENTS:
-            return ["m", MOMENTS.index(type(value)), value.isoformat()]
         case numbers.Integral():
             return ["i", hex(int(value))]
         case numbers.Real():
@@ -195,7 +194,7 @@ class Reader:
         if row[0] == "o":
             kind = self.classes[row[1]]
             return kind.__new__(kind)
-        return (DICTS.get(row[0]) or LISTS[row[0]])()
+        return DICTS[row[0]]() if row[0] in DICTS else LISTS[row[0]]()
 
     def _build(self, number: int) -> Any:
         """The immutable value of a row; its parts first, with a stack of our own."""
@@ -228,14 +227,8 @@ class Reader:
                 return complex(real, imaginary)
             case ["g", start, stop, step]:
                 return range(start, stop, step)
-            case ["D", str() as text]:
-                return Decimal(text)
-            case ["F", str() as above, str() as below]:
-                return Fraction(int(above, 16), int(below, 16))
-            case ["w", days, seconds, microseconds]:
-                return datetime.timedelta(days, seconds, microseconds)
-            case ["m", int() as kind, str() as text]:
-                return MOMENTS[kind].fromisoformat(text)
+            case ["x", str() as module, str() as name, str() as text]:
+                return operator.attrgetter(AS_TEXT[module, name][1])(importlib.import_module(module))(text)
             case ["B", str() as name] if isinstance(getattr(builtins, name, None), type):
                 return getattr(builtins, name)
             case ["h", int() as handle, str() as kind]:

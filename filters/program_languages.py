@@ -15,19 +15,6 @@ Language = Literal["python", "cpp", "javascript"]
 LANGUAGES: tuple[Language, ...] = ("python", "cpp", "javascript")
 COMPILING = Limits(cpu=60.0, wall=180.0, memory=3 << 30, output=256 << 20, processes=32)
 """What g++ may use for one program."""
-IMPORTS = """\
-import bisect, collections, copy, functools, heapq, itertools, json, math, operator, random, re, string, sys
-from bisect import *
-from collections import *
-from functools import *
-from heapq import *
-from itertools import *
-from math import *
-from operator import itemgetter, attrgetter, add, mul, xor, or_, and_
-from typing import *
-from math import gcd, inf
-"""
-"""What LeetCode's Python has imported for every program."""
 THROWING_ASSERT = "\nconsole.assert = (ok, ...words) => { if (!ok) throw new Error(['Assertion failed', ...words].join(' ')); };\n"
 
 

@@ -16,7 +16,7 @@ from filters import frames
 from filters.plain_values import MUTABLE, Reader, Writer, changed, snapshot
 
 OPERATIONS: dict[str, Callable[..., Any]] = {
-    "call": lambda target, *given, **named: target(*given, **named),
+    "call": lambda target, /, *given, **named: target(*given, **named),
     "get": getattr,
     "set": setattr,
     "iter": iter,
@@ -47,10 +47,10 @@ class Remote:
     def __init__(self, peer: Peer, handle: int, kind: str) -> None:
         vars(self).update(_peer=peer, _handle=handle, _kind=kind)
 
-    def _do(self, operation: str, *given: Any, **named: Any) -> Any:
+    def _do(self, operation: str, /, *given: Any, **named: Any) -> Any:
         return self._peer.do(operation, self, *given, **named)
 
-    def __call__(self, *given: Any, **named: Any) -> Any:
+    def __call__(self, /, *given: Any, **named: Any) -> Any:
         return self._do("call", *given, **named)
 
     def __getattr__(self, name: str) -> Any:
@@ -106,7 +106,7 @@ class Peer:
         """Those of the other side's globals that exist."""
         return self._ask({"names": wanted})[0]
 
-    def do(self, operation: str, *given: Any, **named: Any) -> Any:
+    def do(self, operation: str, /, *given: Any, **named: Any) -> Any:
         """Do something there; its exception is raised here under the built-in name that it bears, or as RaisedThere."""
         result, sent = self._ask({"do": operation}, given, named)
         if operation == "call":

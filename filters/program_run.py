@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from filters.leetcode import IMPORTS
 from filters.plain_values import Opaque, Reader, as_json_would, close
-from filters.program_languages import IMPORTS, THROWING_ASSERT, Language, assembled, command, compiled, limits_for, tool
+from filters.program_languages import THROWING_ASSERT, Language, assembled, command, compiled, limits_for, tool
 from filters.program_output import Checker, first_difference, output_matches
 from filters.program_tests import Tests
 from filters.sandbox import Isolation, Outcome, Program, Sandbox, SandboxFailure, sandboxes

@@ -12,6 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from filters import leetcode
+
 INNER = ("tests", "test_cases", "checks", "input_output", "verification_info", "ground_truth", "private_test_cases", "public_test_cases")
 """Keys under which a row keeps its tests."""
 GROUPS = ("public_tests", "private_tests", "generated_tests")
@@ -191,6 +193,12 @@ def _from_code(cases: Sequence[str], *, setup: str = "", entry: str | None = Non
         raise ValueError("tests that assert nothing")
     shared = [node for tree in trees for node in tree.body if isinstance(node, (ast.Import, ast.ImportFrom)) or _is_data_class(node)]
     before = ast.unparse(ast.Module(body=list(shared), type_ignores=[]))
+    names = names_wanted("\n".join(texts))
+    if "Solution" in names:
+        before = f"{leetcode.CLASSES}\n{before}"
+        texts[0] = f"{leetcode.HELPERS}\n{texts[0]}"
+        names = names_wanted("\n".join((leetcode.CLASSES, *texts)))
+        shared += ast.parse(leetcode.CLASSES).body
     return Tests(
         "code",
         tuple((text, "") for text in texts[1:]),
@@ -199,7 +207,7 @@ def _from_code(cases: Sequence[str], *, setup: str = "", entry: str | None = Non
         setup=texts[0],
         before=before,
         classes=tuple(node.name for node in shared if isinstance(node, ast.ClassDef)),
-        names=tuple(names_wanted("\n".join(texts))),
+        names=tuple(names),
     )
 
 

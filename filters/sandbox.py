@@ -14,6 +14,7 @@ import signal
 import socket
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,7 @@ from typing import Any, Literal
 from dataengine.errors import Stopped
 from filters import frames
 from filters.sandbox_confine import Limits
+from filters.sandbox_inside import START as PROGRAM
 from filters.sandbox_inside import order_to_load
 from filters.sandbox_walls import bubblewrap
 
@@ -65,8 +67,7 @@ class Sandbox:
     def __init__(self, isolation: str) -> None:
         self.isolation = isolation
         code = str(Path(__file__).resolve().parents[1])
-        start = "import sys; sys.path.insert(0, sys.argv[2]); from filters.sandbox_inside import main; main(sys.argv[1], sys.argv[2])"
-        inside = [sys.executable, "-I", "-X", "utf8", "-c", start, isolation, code]
+        inside = [sys.executable, "-I", "-X", "utf8", "-c", PROGRAM, isolation, code]
         if isolation == "bubblewrap":
             program = shutil.which("bwrap")
             if program is None:
@@ -105,9 +106,12 @@ class Sandbox:
     def close(self) -> None:
         """End it and everything in it."""
         self._control.close()
-        with contextlib.suppress(ProcessLookupError):
+        with contextlib.suppress(ChildProcessError, ProcessLookupError):
+            for _ in range(200):  # it ends by itself when nobody speaks to it any more
+                if os.waitpid(self.pid, os.WNOHANG)[0]:
+                    return
+                time.sleep(0.005)
             os.kill(self.pid, signal.SIGKILL)
-        with contextlib.suppress(ChildProcessError):
             os.waitpid(self.pid, 0)
 
     def let_go(self) -> None:

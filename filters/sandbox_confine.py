@@ -47,6 +47,8 @@ class Confinement:
         self.user = user
         self.limits = kernel_limits(limits, count_processes=user is not None)
         self.filter = SystemCallFilter(processes=limits.processes > 1)
+        self._capset = libc.capset
+        self._no_capability = ctypes.create_string_buffer(struct.pack("Ii", CAPABILITY_VERSION, 0)), ctypes.create_string_buffer(24)
 
     def apply(self) -> bool:
         """Give up everything, in the process itself; True where a system call filter stands."""
@@ -57,7 +59,7 @@ class Confinement:
             os.setgroups([])
             os.setresgid(self.user, self.user, self.user)
             os.setresuid(self.user, self.user, self.user)
-        drop_capabilities()
+        self._capset(*self._no_capability)
         return self.filter.apply()
 
 
@@ -81,16 +83,10 @@ def kernel_limits(limits: Limits, *, count_processes: bool) -> list[tuple[int, i
 
 
 def bound_capabilities() -> None:
-    """Whatever is executed from here on gains no capability; this process keeps its own."""
+    """Whatever is executed from here on gains no capability, and what is dropped does not come back; this process keeps its own."""
     for capability in range(LAST_CAPABILITY + 1):
         libc.prctl(PR_CAPBSET_DROP, capability, 0, 0, 0)  # fails where there is nothing to drop
     libc.prctl(PR_CAP_AMBIENT, CLEAR_ALL, 0, 0, 0)
-
-
-def drop_capabilities() -> None:
-    """No capability left; none comes back after `bound_capabilities`."""
-    head = ctypes.create_string_buffer(struct.pack("Ii", CAPABILITY_VERSION, 0))
-    libc.capset(head, ctypes.create_string_buffer(24))
 
 
 def hide_memory() -> None:

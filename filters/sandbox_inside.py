@@ -6,18 +6,17 @@ Each guard is the first process of a PID namespace of its own, so its end is the
 
 from __future__ import annotations
 
+import _signal
 import contextlib
 import gc
 import importlib
 import os
 import resource
 import select
-import shutil
 import signal
 import socket
 import struct
 import sys
-import tempfile
 import time
 import warnings
 from dataclasses import asdict
@@ -34,19 +33,36 @@ SLICE = 0.05
 TAIL = 4000
 """Bytes of the standard error that are kept."""
 WARM = [
-    "abc", "array", "bisect", "cmath", "collections", "copy", "dataclasses", "datetime", "decimal", "fractions", "functools", "heapq",
-    "itertools", "json", "math", "operator", "queue", "random", "re", "statistics", "string", "textwrap", "typing",
+    "abc", "bisect", "collections", "copy", "functools", "heapq", "itertools", "json", "math", "operator", "random", "re", "string", "typing",
 ]  # fmt: skip
 """Modules that programs are likely to import; read once, before the first fork."""
 
 
-def main(isolation: str, code: str) -> NoReturn:
+START = """\
+import os, sys
+hooks, register = [], os.register_at_fork
+os.register_at_fork = lambda **hook: hooks.append(hook)
+sys.path.insert(0, sys.argv[2])
+from filters.sandbox_inside import main, warm
+warm()
+os.register_at_fork = register
+main(sys.argv[1], sys.argv[2], hooks)
+"""
+"""What the interpreter of a sandbox runs. What `threading` and `random` do after each fork is as dear as the fork itself and of no use
+where no thread lives: it is only put back for programs that may fork themselves."""
+
+
+def warm() -> None:
+    """Import what programs are likely to import."""
+    for module in WARM:
+        importlib.import_module(module)
+
+
+def main(isolation: str, code: str, fork_hooks: list[dict[str, Any]]) -> NoReturn:
     """The launcher: standard input is the control socket. Builds the walls (unless bubblewrap has) and lives as the zygote."""
     control = socket.socket(fileno=os.dup(0))
     os.dup2(os.open(os.devnull, os.O_RDWR), 0)
     try:
-        for module in WARM:
-            importlib.import_module(module)
         if isolation == "namespaces":
             sandbox_walls.enter_namespaces()
             if child := os.fork():
@@ -63,7 +79,7 @@ def main(isolation: str, code: str) -> NoReturn:
     sys.path[:] = [path for path in sys.path if path != code]
     user = _own_user() if isolation != "limits" and os.geteuid() == 0 and _may_change_user() else None
     frames.send(control, {"isolation": isolation, "filter": machine() is not None})
-    zygote(control, walls=isolation != "limits", user=user)
+    zygote(control, walls=isolation != "limits", user=user, fork_hooks=fork_hooks)
 
 
 def _own_user() -> int:
@@ -84,58 +100,65 @@ def _may_change_user() -> bool:
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
-def zygote(control: socket.socket, *, walls: bool, user: int | None) -> NoReturn:
+def zygote(control: socket.socket, *, walls: bool, user: int | None, fork_hooks: list[dict[str, Any]]) -> NoReturn:
     """Fork a guard for each pair of sockets that comes (orders, tests); end with the parent."""
     warnings.simplefilter("ignore")
+    if walls:
+        prepare(sandbox_walls.SCRATCH)
     hide_memory()
     bound_capabilities()
     gc.collect()
     gc.freeze()
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     while True:
         message, files, _, _ = socket.recv_fds(control, 1, 2)
+        with contextlib.suppress(ChildProcessError):
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass  # guards that have ended; waited for, so that their CPU time is counted
         if not message:
             os._exit(0)
         if not os.fork():
             control.close()
             try:
-                _start_guard(*files, walls=walls, user=user)
+                _start_guard(*files, walls=walls, user=user, fork_hooks=fork_hooks)
             finally:
                 os._exit(1)
         for file in files:
             os.close(file)
 
 
-def _start_guard(orders: int, tests: int, *, walls: bool, user: int | None) -> None:
+def _start_guard(orders: int, tests: int, *, walls: bool, user: int | None, fork_hooks: list[dict[str, Any]]) -> None:
     if walls:
         sandbox_walls.unshare(sandbox_walls.NEWPID | sandbox_walls.NEWNS)
         if os.fork():
             os._exit(0)
         place = Place(sandbox_walls.SCRATCH, sandbox_walls.CHANNELS, walls, user)
     else:
+        import tempfile  # only here: every module that the zygote holds makes all forks dearer
+
         os.setsid()
         place = Place(tempfile.mkdtemp(prefix="program-"), tempfile.mkdtemp(prefix="program-io-"), walls, None)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGCHLD])
     os.umask(0)
-    guard = Guard(socket.socket(fileno=orders), tests, place)
+    guard = Guard(socket.socket(fileno=orders), tests, place, fork_hooks)
     try:
         guard.live()
     finally:
         if not walls:
-            shutil.rmtree(place.scratch, ignore_errors=True)
-            shutil.rmtree(place.channels, ignore_errors=True)
+            _remove(place.scratch)
+            _remove(place.channels)
         os._exit(0)
 
 
 class Guard:
     """Runs the cases of one program, one process for each."""
 
-    def __init__(self, orders: socket.socket, tests: int, place: Place) -> None:
-        self.orders, self.tests, self.place = orders, tests, place
+    def __init__(self, orders: socket.socket, tests: int, place: Place, fork_hooks: list[dict[str, Any]]) -> None:
+        self.orders, self.tests, self.place, self.fork_hooks = orders, tests, place, fork_hooks
         self.limits = Limits()
         self.confinement = Confinement(self.limits, user=place.user)
-        prepare(place)
+        if not place.walls:
+            prepare(place.scratch)
         self.code: Any = None
         self.files: dict[str, bytes] = {}
         """What has to lie beside the channels in each case: a compiled program, a script."""
@@ -176,7 +199,7 @@ class Guard:
     def _empty(self, folder: str, size: int) -> None:
         """An empty folder, whatever a program has left in it."""
         if not self.place.walls:
-            shutil.rmtree(folder, ignore_errors=True)
+            _remove(folder)
             Path(folder).mkdir(mode=0o700, exist_ok=True)
             return
         with contextlib.suppress(OSError):  # there is nothing to unmount the first time
@@ -190,6 +213,8 @@ class Guard:
         begun = time.monotonic()
         pid = os.fork()
         if not pid:
+            for hook in self.fork_hooks if self.limits.processes > 1 else ():
+                os.register_at_fork(**hook)
             result = self.tests if order["how"] in ("serve", "examine") else files[3]
             become(order, self.code, tests, files=[*files[:3], result], ready=ready, place=self.place, confinement=self.confinement)
         os.close(ready)
@@ -248,7 +273,7 @@ class Guard:
                 os.kill(pid, signal.SIGKILL)
                 _, status, usage = os.wait4(pid, 0)
                 return status, usage, "cpu" if cpu_left <= 0 else "wall"
-            signal.sigtimedwait([signal.SIGCHLD], min(SLICE, max(cpu_left, 0.001), wall_left))
+            _signal.sigtimedwait((_signal.SIGCHLD,), min(SLICE, max(cpu_left, 0.001), wall_left))
             if select.select([self.orders], [], [], 0)[0] and not self.orders.recv(1, socket.MSG_PEEK):
                 self._sweep(pid)
                 os._exit(0)
@@ -270,6 +295,12 @@ class Guard:
             self._empty(self.place.channels, 4 * self.limits.output + (1 << 29))
         if os.listdir(self.place.scratch):  # noqa: PTH208
             self._empty(self.place.scratch, self.limits.scratch)
+
+
+def _remove(folder: str) -> None:
+    import shutil  # only where there are no walls: see above
+
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _content(file: int, most: int) -> bytes:

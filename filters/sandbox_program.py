@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import _signal
 import atexit
 import json
 import os
-import signal
 import socket
 import sys
 import threading
@@ -46,8 +46,7 @@ def become(
     status = 1
     try:
         os.setsid()
-        signal.pthread_sigmask(signal.SIG_SETMASK, [])
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        _signal.pthread_sigmask(_signal.SIG_SETMASK, ())  # `signal` makes an enum of each answer, which costs more than the call
         os.chdir(place.scratch)
         for number, file in enumerate(os.dup(file) for file in files):
             os.dup2(file, 64 + number)
@@ -85,14 +84,14 @@ def _play(order: dict[str, Any], code: Any, tests: bytes) -> int:
     return 0
 
 
-def prepare(place: Place) -> None:
+def prepare(scratch: str) -> None:
     """What every program finds, made once before the forks: environment, standard streams (by number), and nothing of ours in sight."""
     os.environ.clear()
-    os.environ.update({**ENVIRONMENT, "HOME": place.scratch, "TMPDIR": place.scratch})
+    os.environ.update({**ENVIRONMENT, "HOME": scratch, "TMPDIR": scratch})
     for known in [known for known in sys.modules if known == "filters" or known.startswith("filters.")]:
         del sys.modules[known]
     sys.argv = ["program.py"]
-    sys.path.insert(0, place.scratch)
+    sys.path.insert(0, scratch)
     sys.setrecursionlimit(DEPTH + 15)  # the guard's own frames lie below the program's
     _prepare_streams()
 
@@ -100,7 +99,7 @@ def prepare(place: Place) -> None:
 def _prepare_streams() -> None:
     sys.stdin = sys.__stdin__ = open(0, encoding="utf-8", errors="surrogateescape", closefd=False)  # noqa: SIM115
     sys.stdout = sys.__stdout__ = open(1, "w", encoding="utf-8", errors="surrogateescape", closefd=False)  # noqa: SIM115
-    sys.stderr = sys.__stderr__ = open(2, "w", encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115
+    sys.stderr = sys.__stderr__ = open(2, "w", 1, "utf-8", "backslashreplace", closefd=False)  # noqa: SIM115
 
 
 def _module(name: str) -> dict[str, Any]:
@@ -127,6 +126,7 @@ def _finish(play: Callable[[], None]) -> int:
         threading._shutdown()  # type: ignore[attr-defined]
         atexit._run_exitfuncs()
         sys.stdout.flush()
+        sys.stderr.flush()
     except BaseException as error:
         status = status or 120
         _print_error(error)

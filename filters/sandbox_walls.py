@@ -9,9 +9,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
-import shutil
 import sys
-import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -62,11 +60,16 @@ def visible(programs: Iterable[str] = ("g++", "node")) -> list[str]:
     """The folders and files that a program may read: the system's, this interpreter's, and those of compilers found elsewhere."""
     found = {str(Path(prefix)) for prefix in (sys.prefix, sys.base_prefix, sys.exec_prefix)}
     for program in programs:
-        if path := shutil.which(program):
+        if path := _which(program):
             real = Path(path).resolve()
             found |= {str(real.parent.parent), str(Path(path).parent)} if not _covered(str(real)) else set()
     extra = sorted(path for path in found if not _covered(path) and len(Path(path).parts) > 2)
     return [path for path in (*SYSTEM, *ETC, *extra) if Path(path).exists()]
+
+
+def _which(program: str) -> str | None:
+    folders = os.environ.get("PATH", "/usr/bin:/bin").split(":")
+    return next((path for folder in folders if os.access(path := f"{folder}/{program}", os.X_OK)), None)
 
 
 def _covered(path: str) -> bool:
@@ -90,7 +93,7 @@ def build_root() -> None:
     """Replace the file system that this process sees; call it in the first process of the new PID namespace."""
     shown = _with_targets(visible())
     mount("none", "/", None, REC | PRIVATE)
-    base = tempfile.gettempdir()
+    base = next(folder for folder in ("/tmp", "/var/tmp", "/mnt", "/srv") if Path(folder).is_dir())
     mount("tmpfs", base, "tmpfs", NOSUID | NODEV, "size=4m,mode=755")
     Path(base, "old").mkdir()
     check(libc.syscall(PIVOT_ROOT[os.uname().machine], base.encode(), f"{base}/old".encode()), "pivot_root")
