@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataengine.score import Score, scorer
 from filters.answers import reference, short, unanswered
-from filters.choices import chosen_letters, wanted_letters
+from filters.choices import chosen_letters, label, wanted_letters
 from filters.extraction import LONGEST_ANSWER, final_answer
 
 
@@ -26,6 +26,7 @@ def choice_matches(response: str, answer: str, finish_reason: str | None = None,
     | `the answer is option c` | `(C)` | 1 | case is spelling |
     | `【答案】 D <eoa>` | `D` | 1 | a Chinese form |
     | `D and B` | `BD` | 1 | the order does not count |
+    | `B` | `B. Paris` | 1 | the reference quotes its option |
     | `A, B` | `A` | 0 | one option too many |
     | `none of these` | `A` | 0 | no option chosen |
     | anything | `12` | none | bad reference: names no option |
@@ -35,7 +36,7 @@ def choice_matches(response: str, answer: str, finish_reason: str | None = None,
     missing = unanswered(gold, found, finish_reason)
     if missing is not None:
         return missing
-    wanted = set(wanted_letters(gold[:LONGEST_ANSWER].upper())) & set("ABCDEFGHIJ")
+    wanted = set(wanted_letters(gold[:LONGEST_ANSWER].upper()) or label(gold[:LONGEST_ANSWER])) & set("ABCDEFGHIJ")
     if not wanted:
         return Score(None, f"bad reference: {short(gold)} names no option")
     assert found.text is not None

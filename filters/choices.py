@@ -19,6 +19,15 @@ def wanted_letters(gold: str) -> str:
     return wanted if _LETTERS.fullmatch(wanted) else ""
 
 
+_LABELLED = re.compile(r"\(?([A-J])\)?\s*[.．:：)）、]\s*\S")
+
+
+def label(gold: str) -> str:
+    """The letter of an option that is quoted with its text (`C. 12 apples`), or nothing."""
+    match = _LABELLED.match(normalise(gold))
+    return match[1] if match else ""
+
+
 def chosen_letters(text: str) -> str | None:
     """The option letters of an answer in their order; "" where there are none, None where what there is may be mathematics."""
     said = normalise(text)
@@ -33,9 +42,13 @@ def chosen_letters(text: str) -> str | None:
 
 
 def choices_equal(*, gold: str, prediction: str) -> bool | None:
-    """Whether the options of the gold are chosen, all of them in their order and no other; None where the gold is no letter."""
+    """Whether the options of the gold are chosen, all of them in their order and no other; None where the gold is no letter.
+
+    A gold that quotes its option (`C. 12 apples`) is matched by the letter; by anything but a letter it is left to other rules.
+    """
     wanted = wanted_letters(gold)
     if not wanted:
-        return None
+        letter, said = label(gold), wanted_letters(prediction) or label(prediction)
+        return "".join(re.findall(r"[A-J]", said)) == letter if letter and said else None
     chosen = chosen_letters(prediction)
     return None if chosen is None else chosen == "".join(re.findall(r"[A-J]", wanted))

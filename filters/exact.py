@@ -9,7 +9,7 @@ import re
 from fractions import Fraction
 
 from filters.bare_answer import is_relation, same_side
-from filters.choices import choices_equal, wanted_letters
+from filters.choices import choices_equal, label, wanted_letters
 from filters.lists import branches, distinct, matrix, named_tuple, split
 from filters.literals import literals_equal
 from filters.notation import key, latex, normalise
@@ -46,7 +46,7 @@ def equal(*, gold: str, prediction: str, announced: bool = True) -> bool | None:
 
 def readable(answer: str) -> bool:
     """Whether these rules understand the answer: a number, a choice, words, a value, a formula, or a list or matrix of these."""
-    if literals_equal(gold=answer, prediction=answer) or is_words(answer) or wanted_letters(answer):
+    if literals_equal(gold=answer, prediction=answer) or is_words(answer) or wanted_letters(answer) or label(answer):
         return True
     text = branches(normalise(answer))
     if not re.search(r"[\w\\]", text):

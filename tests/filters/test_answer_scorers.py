@@ -61,6 +61,7 @@ def test_tolerances_of_numbers_are_settings() -> None:
         ("The answer is none of these", "A", 0.0),
         ("\\boxed{A}", "12", None),
         ("因此，选项B正确。", "B", 1.0),
+        ("Answer: B", "B. Paris", 1.0),
     ],
 )
 def test_choices(response: str, answer: str, value: float | None) -> None:
