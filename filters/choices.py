@@ -6,9 +6,10 @@ import re
 
 from filters.notation import normalise
 
-_LETTERS = re.compile(r"[A-J](?:[\s,，、和]{0,3}[A-J]){0,39}")
+_BETWEEN = r"(?:[\s,，、&]|和|与|及|\band\b){0,5}"
+_LETTERS = re.compile(rf"[A-J](?:{_BETWEEN}[A-J]){{0,39}}")
 _CHOSEN = re.compile(
-    r"(?:option|choice|选项)?\s*[(（\[]?\s*([A-J](?:[\s,，、]{0,3}[A-J]){0,39})\s{0,3}(?:[)）\]:：.]|选项|$|(?=\s*[\u4e00-\u9fff]))",
+    rf"(?:option|choice|选项)?s?\s*[(（\[]?\s*([A-J](?:{_BETWEEN}[A-J]){{0,39}})\s{{0,3}}(?:[)）\]:：.]|选项|$|(?=\s*[\u4e00-\u9fff]))",
     re.IGNORECASE,
 )
 
@@ -33,7 +34,7 @@ def chosen_letters(text: str) -> str | None:
     said = normalise(text)
     match = _CHOSEN.match(said) or re.search(r"(?<![A-Za-z\\])\(?([A-J])\)?(?:选项|\s*is correct|\))", said)
     if match:
-        return "".join(re.findall(r"[A-J]", match.group(1).upper()))
+        return "".join(re.findall(r"[A-J]", match[1].upper().replace("AND", " ")))
     found = re.findall(r"(?<![A-Za-z\\{])[A-J](?![A-Za-z}'])", said)
     single = [letter for letter in found if letter != "A" or len(found) == 1]
     if single and not re.search(r"[\\=^]", said):

@@ -64,7 +64,10 @@ def matrix(text: str) -> list[list[str]] | None:
 
 def distinct(parts: list[str]) -> list[str]:
     """The parts without those that are spelled like an earlier one: a set has every element once."""
-    return list({key(part): part for part in parts}.values())
+    found: dict[str, str] = {}
+    for part in parts:
+        found.setdefault(key(part), part)
+    return list(found.values())
 
 
 def branches(text: str) -> str:
