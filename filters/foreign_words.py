@@ -166,7 +166,7 @@ def foreign_lines(texts: Sequence[str], targets: Sequence[str | None], words: Wo
         language = LANGUAGES[rival] if rival >= 0 else None
         if verdict != PROVEN:
             if encoded[0] != row:
-                encoded = row, texts[row].encode()
+                encoded = row, texts[int(row)].encode()
             line = _NO_WORDS.sub(" ", encoded[1][start:end].decode(errors="replace"))
             asked[row] += 1
             language = _judged(line, code, verdict=verdict, rival=language, opinions=asked[row] <= UNSURE_LINES)

@@ -15,7 +15,11 @@ _END_TOKEN = re.compile(r"(?:<\|[^|<>\s]{1,40}\|>|<｜[^｜<>]{1,40}｜>|</s>|<e
 
 
 def without_end_tokens(text: str) -> str:
-    """The text without the tokens of the tokenizer that may stand at the end of a decoded response; they are no part of any format."""
+    """The text without the tokens of the tokenizer that may stand at the end of a decoded response; they are no part of any format.
+
+    >>> without_end_tokens("It is 4.<|im_end|>\\n<|endoftext|>")
+    'It is 4.'
+    """
     text = text.rstrip()
     while match := _END_TOKEN.search(text, max(0, len(text) - 50)):
         text = text[: match.start()].rstrip()
@@ -31,10 +35,31 @@ def zero_format(
     answer_opening: str = "<answer>",
     answer_closing: str = "</answer>",
     prefilled: bool = False,
+    code: str | None = None,
 ) -> Score:
     """1 where the response is one thought and one answer in their tags and nothing else, or 0 and the first fault found.
 
-    `prefilled`: the prompt already held `opening` and the response was recorded without it.
+    `prefilled`: the prompt already held `opening` and the response was recorded without it. `code`: the answer must hold a closed
+    fenced block of this language (open-r1's `code_format`). White space around the tags, and tokens such as `<|im_end|>` at the end, are
+    no faults.
+
+    >>> zero_format("<think> 2 and 2 </think> <answer> 4 </answer>")
+    Score(value=1.0, reason='in format')
+    >>> zero_format("<think> 2 and 2 </think> <answer> 4 </answer> Done!").reason
+    'text after </answer>'
+    >>> zero_format("<think>a</think><answer>```python\\nprint(4)\\n```</answer>", code="python").value
+    1.0
+
+    | response | reason |
+    |---|---|
+    | `Sure! <think>a</think> <answer>b</answer>` | text before <think> |
+    | `<think>a` | unclosed <think> (thought cut off) |
+    | `<think>a <think>b</think> <answer>c</answer>` | repeated <think> |
+    | `<think>a</think> b` | no <answer> |
+    | `<think>a</think> so <answer>b</answer>` | text between thought and <answer> |
+    | `<think>a</think> <answer>b` | unclosed <answer> (answer cut off) |
+    | `<think>a <answer>b</answer></think> <answer>b</answer>` | <answer> inside the thought |
+    | `a</think> <answer>b</answer>`, prefilled | in format |
     """
     text = without_end_tokens(response)
     text = opening + text if prefilled else text
@@ -43,6 +68,8 @@ def zero_format(
         fault = _answer_fault(text.split(closing, 1)[1].strip(), opening=answer_opening, closing=answer_closing)
     if fault is None and text.index(closing) > text.index(answer_opening):
         fault = f"{answer_opening} inside the thought"
+    if fault is None and code is not None and not re.search(rf"```{re.escape(code)}[ \t]*\n.*?```", text.split(closing, 1)[1], re.DOTALL):
+        fault = f"no ```{code} block in the answer"
     return Score(0.0, fault) if fault else Score(1.0, "in format")
 
 
@@ -59,6 +86,13 @@ def r1_format(
 
     `line_breaks`: the tags stand on their own lines with an empty line before the summary, as R1 writes them.
     `prefilled`: the prompt already held `opening` (with its line break) and the response was recorded without it.
+
+    >>> r1_format("<think>\\n2 and 2\\n</think>\\n\\nIt is 4.")
+    Score(value=1.0, reason='in format')
+    >>> r1_format("2 and 2</think>It is 4.", prefilled=True).reason
+    'no line breaks around <think> and </think>'
+    >>> r1_format("|t|2 and 2|t|It is 4.", opening="|t|", closing="|t|", line_breaks=False).value
+    1.0
     """
     text = without_end_tokens(response)
     text = opening + ("\n" if line_breaks else "") + text if prefilled else text
