@@ -60,9 +60,8 @@ class Audit:
     def text(self, *, read: int) -> str:
         """The tables, the reasons of disagreement, and `read` disagreements, taken from every reason in turn."""
         lines = [*self._confusion(), "", *(_rate(name, *counts) for name, counts in self.rates().items())]
-        lines += ["", *_by_reason("disagreements by reason", self.disagreements[self.scorer], self.disagreements["disagreement"])]
-        if len(self.unjudged):
-            lines += ["", *_by_reason("unjudged by reason", self.unjudged, pl.Series(["unjudged"] * len(self.unjudged)))]
+        lines += _by_reason("disagreements by reason", self.disagreements[self.scorer], self.disagreements["disagreement"])
+        lines += _by_reason("unjudged by reason", self.unjudged, pl.Series(["unjudged"] * len(self.unjudged), dtype=pl.String))
         shown = _in_turn(self.disagreements, self.scorer, read)
         lines += chain.from_iterable(_reading(row, self.scorer, self.truth) for row in shown)
         return "\n".join(lines)
@@ -160,7 +159,7 @@ def _by_reason(heading: str, scores: pl.Series, classes: pl.Series) -> list[str]
     for class_, reason in zip(classes, scores.struct.field("reason"), strict=True):
         counted[class_, kind_of_reason(reason)] += 1
     ordered = sorted(counted.items(), key=lambda item: (-item[1], item[0]))
-    return [f"{heading}:", *(f"{count:>9,}  {class_:15} {reason}" for (class_, reason), count in ordered[:20])] if ordered else []
+    return ["", f"{heading}:", *(f"{count:>9,}  {class_:15} {reason}" for (class_, reason), count in ordered[:20])] if ordered else []
 
 
 def _in_turn(disagreements: pl.DataFrame, name: str, count: int) -> list[dict[str, Any]]:
@@ -184,7 +183,9 @@ END_SHOWN = 300
 def _reading(row: dict[str, Any], scorer: str, truth: str) -> list[str]:
     names: Sequence[str] = next((names for names in IDENTIFIERS if all(row.get(name) is not None for name in names)), ("row",))
     score = row[scorer]
-    shown = [f"{key}: {_line(row[key])}" for key in ("answer", "gold", "pred") if row.get(key) is not None]
+    asked = next((row[key] for key in ("problem", "question", "prompt") if isinstance(row.get(key), str)), None)
+    shown = [f"asks: {_line(asked, end=True)}"] if asked is not None else []
+    shown += [f"{key}: {_line(row[key])}" for key in ("answer", "gold", "pred") if row.get(key) is not None]
     text = next((row[key] for key in ("response", "output", "completion") if isinstance(row.get(key), str)), None)
     return [
         "",
