@@ -21,6 +21,8 @@ Verdict = Literal[
 ]  # fmt: skip
 UNJUDGED: tuple[Verdict, ...] = ("sandbox failure", "bad tests", "no runtime")
 """What says nothing about the program."""
+AT_ONCE = 16
+"""Cases that a guard runs without asking."""
 MOST_TIMEOUTS = 2
 """Where all cases are wanted, those after so many timeouts are not run and count as failed."""
 
@@ -146,8 +148,8 @@ def _tally(results: Iterator[Judgement], tests: Tests, judging: Judging) -> Judg
 
 
 def _by_output(sandbox: Sandbox, program: Program, order: dict[str, Any], tests: Tests, judging: Judging) -> Iterator[Judgement]:
-    for given, expected in tests.cases:
-        outcome = program.run(order, _bytes(given))
+    outcomes = _outcomes(program, order, [(_bytes(given), b"") for given, _ in tests.cases])
+    for outcome, (given, expected) in zip(outcomes, tests.cases, strict=False):
         got = outcome.output.decode(errors="surrogateescape")
         if failed := failure(outcome):
             yield failed
@@ -158,6 +160,17 @@ def _by_output(sandbox: Sandbox, program: Program, order: dict[str, Any], tests:
         else:
             there, wanted = first_difference(got, expected, tolerance=judging.tolerance)
             yield Judgement("wrong", expected=wanted, got=there)
+
+
+def _outcomes(program: Program, order: dict[str, Any], pairs: list[tuple[bytes, bytes]]) -> Iterator[Outcome]:
+    """What comes of each case; the first one alone, for most wrong programs fail it, then more and more at a time."""
+    begun, size = 0, 1
+    while begun < len(pairs):
+        some = pairs[begun : begun + size]
+        program.begin(order, some)
+        found = program.end(len(some))
+        yield from found
+        begun, size = begun + len(found), min(4 * size, AT_ONCE)
 
 
 def _by_checker(sandbox: Sandbox, checker: str, given: list[str], judging: Judging) -> Judgement:
@@ -172,8 +185,9 @@ def _by_checker(sandbox: Sandbox, checker: str, given: list[str], judging: Judgi
 
 
 def _by_results(program: Program, tests: Tests, judging: Judging) -> Iterator[Judgement]:
-    for given, expected in tests.cases:
-        outcome = program.run({"how": "call", "function": tests.function}, tests=json.dumps(given).encode())
+    order = {"how": "call", "function": tests.function}
+    outcomes = _outcomes(program, order, [(b"", json.dumps(given).encode()) for given, _ in tests.cases])
+    for outcome, (_, expected) in zip(outcomes, tests.cases, strict=False):
         if failed := failure(outcome):
             yield failed
             continue
@@ -211,11 +225,11 @@ def _by_asserts(sandbox: Sandbox, code: str, tests: Tests, judging: Judging) -> 
             return Judgement("compile error", cases=len(tests.cases), detail=program.error)
         with ours, sandbox.program(b"", examining, python=False, tests=ours) as examiner:
             ours.close()
-            program.begin({"how": "serve", "classes": list(tests.classes)})
+            program.begin({"how": "serve", "classes": list(tests.classes)}, [(b"", b"")])
             examined = examiner.run({"how": "examine"}, tests=json.dumps(questions).encode())
             report = _report(examined)
             if report is None or report.get("ended") == "program gone":
-                failed = failure(program.end()) if report else failure(examined)
+                failed = failure(program.end(1)[0]) if report else failure(examined)
                 told = report["message"] if report else "the tests did not come to their end"
                 return replace(failed or Judgement("runtime error", detail=f"it ended before the tests: {told}"), cases=len(tests.cases))
             return _examined(report, tests)

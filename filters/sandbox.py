@@ -15,7 +15,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -148,21 +148,29 @@ class Program:
 
     def run(self, order: dict[str, Any], given: bytes = b"", tests: bytes = b"") -> Outcome:
         """One process to its end."""
-        self.begin(order, given, tests)
-        return self.end()
+        self.begin(order, [(given, tests)])
+        return self.end(1)[0]
 
-    def begin(self, order: dict[str, Any], given: bytes = b"", tests: bytes = b"") -> None:
-        """Start one process: `how` is main, call, serve, examine or command."""
-        with self._failing():
-            self._tell({"do": "run", **order}, given, tests)
+    def begin(self, order: dict[str, Any], pairs: Sequence[tuple[bytes, bytes]]) -> None:
+        """Start a process for each (standard input, tests), one after another, up to the first that fails by itself.
 
-    def end(self) -> Outcome:
-        """Wait for it."""
+        `order["how"]` is main, call, serve, examine or command.
+        """
         with self._failing():
-            told, parts = self._hear(self.limits.wall + SLACK)
-        if not told.pop("ready"):
-            raise SandboxFailure(parts[1].decode(errors="replace").strip().rpartition("\n")[2][:200] or "the program was not confined")
-        return Outcome(**told, output=parts[0], errors=parts[1], result=parts[2])
+            self._tell({"do": "run", **order}, *(part for pair in pairs for part in pair))
+
+    def end(self, most: int) -> list[Outcome]:
+        """Wait for them; there may be fewer than the `most` that were begun."""
+        with self._failing():
+            told, parts = self._hear(most * self.limits.wall + SLACK)
+        outcomes = []
+        for number, answer in enumerate(told["answers"]):
+            output, errors, result = parts[3 * number : 3 * number + 3]
+            if not answer.pop("ready"):
+                last = errors.decode(errors="replace").strip().rpartition("\n")[2]
+                raise SandboxFailure(last[:200] or "the program was not confined")
+            outcomes.append(Outcome(**answer, output=output, errors=errors, result=result))
+        return outcomes
 
     def close(self) -> None:
         """End the guard and all that its program has started."""

@@ -9,7 +9,7 @@ import resource
 import struct
 from dataclasses import dataclass
 
-from filters.sandbox_syscalls import SystemCallFilter
+from filters.sandbox_syscalls import SystemCallFilter, common_filter, machine, program_filter
 
 PR_CAPBSET_DROP, PR_SET_DUMPABLE, PR_SET_PDEATHSIG, PR_CAP_AMBIENT, CLEAR_ALL = 24, 4, 1, 47, 4
 CAPABILITY_VERSION = 0x20080522
@@ -46,7 +46,8 @@ class Confinement:
     def __init__(self, limits: Limits, *, user: int | None) -> None:
         self.user = user
         self.limits = kernel_limits(limits, count_processes=user is not None)
-        self.filter = SystemCallFilter(processes=limits.processes > 1)
+        name = machine()
+        self.filter = SystemCallFilter(program_filter(name, processes=limits.processes > 1) if name else b"")
         self._capset = libc.capset
         self._no_capability = ctypes.create_string_buffer(struct.pack("Ii", CAPABILITY_VERSION, 0)), ctypes.create_string_buffer(24)
 
@@ -63,6 +64,14 @@ class Confinement:
         return self.filter.apply()
 
 
+def confine_guard() -> None:
+    """What the guard of a program needs no more than the program does."""
+    for kind in (resource.RLIMIT_CORE, resource.RLIMIT_MEMLOCK, resource.RLIMIT_MSGQUEUE):
+        resource.setrlimit(kind, (0, 0))
+    if name := machine():
+        SystemCallFilter(common_filter(name)).apply()
+
+
 def kernel_limits(limits: Limits, *, count_processes: bool) -> list[tuple[int, int]]:
     """The kernel's own limits for a process and its children, none above what holds here already."""
     seconds = math.ceil(limits.cpu) + 1  # the guard's clock is finer and comes first; this one also binds children
@@ -70,10 +79,7 @@ def kernel_limits(limits: Limits, *, count_processes: bool) -> list[tuple[int, i
         resource.RLIMIT_CPU: seconds,
         resource.RLIMIT_DATA if limits.reserves else resource.RLIMIT_AS: limits.memory,
         resource.RLIMIT_FSIZE: limits.output,
-        resource.RLIMIT_CORE: 0,
         resource.RLIMIT_NOFILE: 128,
-        resource.RLIMIT_MEMLOCK: 0,
-        resource.RLIMIT_MSGQUEUE: 0,
         resource.RLIMIT_STACK: min(limits.memory, 16 << 20 if limits.reserves else 256 << 20),  # node gives each thread as much
     }
     if count_processes and limits.processes > 1:  # counted for each user id, and this one is the sandbox's own

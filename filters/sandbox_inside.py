@@ -24,17 +24,17 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from filters import frames, sandbox_walls
-from filters.sandbox_confine import Confinement, Limits, bound_capabilities, die_with_parent, hide_memory
-from filters.sandbox_program import Place, become, prepare
-from filters.sandbox_syscalls import machine
+from filters.sandbox_confine import Confinement, Limits, bound_capabilities, confine_guard, die_with_parent, hide_memory
+from filters.sandbox_program import READY, STDIN, Place, become, prepare
+from filters.sandbox_syscalls import common_filter, machine, program_filter
 
 SLICE = 0.05
 """Seconds between two looks at a running program's clock."""
+CHANNELS = 4
+"""Files beside which nothing may lie in the channels' folder but what is kept there."""
 TAIL = 4000
 """Bytes of the standard error that are kept."""
-WARM = [
-    "abc", "bisect", "collections", "copy", "functools", "heapq", "itertools", "json", "math", "operator", "random", "re", "string", "typing",
-]  # fmt: skip
+WARM = "abc bisect collections copy functools heapq itertools json math operator random re string typing".split()  # noqa: SIM905
 """Modules that programs are likely to import; read once, before the first fork."""
 
 
@@ -107,6 +107,9 @@ def zygote(control: socket.socket, *, walls: bool, user: int | None, fork_hooks:
         prepare(sandbox_walls.SCRATCH)
     hide_memory()
     bound_capabilities()
+    if name := machine():
+        common_filter(name), program_filter(name, processes=False), program_filter(name, processes=True)
+    own = _own_namespace() if walls else None
     gc.collect()
     gc.freeze()
     while True:
@@ -116,9 +119,16 @@ def zygote(control: socket.socket, *, walls: bool, user: int | None, fork_hooks:
                 pass  # guards that have ended; waited for, so that their CPU time is counted
         if not message:
             os._exit(0)
-        if not os.fork():
+        if own is not None:
+            sandbox_walls.unshare(sandbox_walls.NEWPID)
+        child = os.fork()
+        if own is not None and child:
+            sandbox_walls.check(sandbox_walls.libc.setns(own, sandbox_walls.NEWPID), "setns")
+        if not child:
             control.close()
             try:
+                if walls and own is None:
+                    _first_of_new_namespace()
                 _start_guard(*files, walls=walls, user=user, fork_hooks=fork_hooks)
             finally:
                 os._exit(1)
@@ -126,11 +136,26 @@ def zygote(control: socket.socket, *, walls: bool, user: int | None, fork_hooks:
             os.close(file)
 
 
+def _own_namespace() -> int | None:
+    """A handle by which the zygote returns to its own PID namespace after making one for a child; None on kernels before 5.8."""
+    try:
+        handle = os.pidfd_open(os.getpid())
+        sandbox_walls.check(sandbox_walls.libc.setns(handle, sandbox_walls.NEWPID), "setns")
+    except OSError:
+        return None
+    return handle
+
+
+def _first_of_new_namespace() -> None:
+    """The same without the handle: a process in between makes the namespace and goes."""
+    sandbox_walls.unshare(sandbox_walls.NEWPID)
+    if os.fork():
+        os._exit(0)
+
+
 def _start_guard(orders: int, tests: int, *, walls: bool, user: int | None, fork_hooks: list[dict[str, Any]]) -> None:
     if walls:
-        sandbox_walls.unshare(sandbox_walls.NEWPID | sandbox_walls.NEWNS)
-        if os.fork():
-            os._exit(0)
+        sandbox_walls.unshare(sandbox_walls.NEWNS)
         place = Place(sandbox_walls.SCRATCH, sandbox_walls.CHANNELS, walls, user)
     else:
         import tempfile  # only here: every module that the zygote holds makes all forks dearer
@@ -160,6 +185,9 @@ class Guard:
         if not place.walls:
             prepare(place.scratch)
         self.code: Any = None
+        self.told, ready = os.pipe2(os.O_NONBLOCK)
+        os.dup2(ready, READY)
+        os.close(ready)
         self.files: dict[str, bytes] = {}
         """What has to lie beside the channels in each case: a compiled program, a script."""
 
@@ -173,10 +201,10 @@ class Guard:
                         self._load(order, blobs[0])
                     case "keep":
                         self.files[order["name"]] = blobs[0]
+                        self._open()
                         frames.send(self.orders, {})
                     case "run":
-                        answer, parts = self._run(order, *blobs)
-                        frames.send(self.orders, answer, *parts)
+                        self._run_many(order, blobs)
 
     def _load(self, order: dict[str, Any], source: bytes) -> None:
         """Take the limits and read the program; nothing of it runs here."""
@@ -184,6 +212,8 @@ class Guard:
         self.confinement = Confinement(self.limits, user=self.place.user)
         self._empty(self.place.scratch, self.limits.scratch)
         self._empty(self.place.channels, 4 * self.limits.output + (1 << 29))
+        self._open()
+        confine_guard()
         if not order["python"]:
             frames.send(self.orders, {})
             return
@@ -206,74 +236,97 @@ class Guard:
             sandbox_walls.check(sandbox_walls.libc.umount2(folder.encode(), sandbox_walls.DETACH), "umount")
         sandbox_walls.fresh(folder, size=size, mode="1777" if folder == self.place.scratch else "755")
 
-    def _run(self, order: dict[str, Any], given: bytes = b"", tests: bytes = b"") -> tuple[dict[str, Any], list[bytes]]:
-        files = self._open(given)
+    def _run_many(self, order: dict[str, Any], blobs: list[bytes]) -> None:
+        """Run a process for each pair of (standard input, tests) up to the first that fails by itself, and answer with all."""
+        answers, parts = [], []
+        for given, tests in zip(blobs[::2], blobs[1::2], strict=True):
+            answer, three = self._run(order, given, tests)
+            answers.append(answer)
+            parts += three
+            if answer["status"] or answer["ended"] or answer["flood"]:
+                break
+        frames.send(self.orders, {"answers": answers}, *parts)
+
+    def _run(self, order: dict[str, Any], given: bytes, tests: bytes) -> tuple[dict[str, Any], list[bytes]]:
+        self._rewind(given)
         order["command"] = [part.replace("{channels}", self.place.channels) for part in order.get("command", ())]
-        told, ready = os.pipe()
+        apart = order["how"] in ("serve", "examine")
         begun = time.monotonic()
         pid = os.fork()
         if not pid:
             for hook in self.fork_hooks if self.limits.processes > 1 else ():
                 os.register_at_fork(**hook)
-            result = self.tests if order["how"] in ("serve", "examine") else files[3]
-            become(order, self.code, tests, files=[*files[:3], result], ready=ready, place=self.place, confinement=self.confinement)
-        os.close(ready)
-        if order["how"] in ("serve", "examine"):
+            extra = self.tests if apart else STDIN + 3
+            become(order, self.code, tests, extra=extra, place=self.place, confinement=self.confinement)
+        if apart:
             os.close(self.tests)  # so that either side sees the other's end
         status, usage, ended = self._watch(pid, begun)
         self._sweep(pid)
-        parts = [_content(files[1], self.limits.output), _content(files[2], self.limits.output)[-TAIL:], _content(files[3], 1 << 28)]
-        flood = max(os.fstat(file).st_size for file in files[1:3]) >= self.limits.output
+        sizes = [os.fstat(STDIN + number).st_size for number in (1, 2, 3)]
         answer = {
             "status": os.waitstatus_to_exitcode(status),
             "ended": ended,
-            "ready": os.read(told, 1) == b".",
-            "flood": flood,
+            "ready": self._was_ready(),
+            "flood": max(sizes[:2]) >= self.limits.output,
             "cpu": usage.ru_utime + usage.ru_stime,
             "wall": time.monotonic() - begun,
         }
-        for file in (told, *files):
-            os.close(file)
+        starts = (0, max(0, sizes[1] - TAIL), 0)
+        parts = [_content(STDIN + number, start, size) for number, start, size in zip((1, 2, 3), starts, sizes, strict=True)]
         self._clean()
         return answer, parts
 
-    def _open(self, given: bytes) -> list[int]:
+    def _was_ready(self) -> bool:
+        try:
+            return os.read(self.told, 100) != b""
+        except BlockingIOError:
+            return False
+
+    def _open(self) -> None:
+        """Files for the standard streams and the result, at their own descriptors, once for all cases."""
+        for number, name in enumerate(("stdin", "stdout", "stderr", "result")):
+            path = f"{self.place.channels}/{name}"
+            file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o644 if name == "stdin" else 0o666)
+            if name == "stdin":
+                self.input, file = file, os.open(path, os.O_RDONLY)
+            os.dup2(file, STDIN + number)
+            os.close(file)
         for name, content in self.files.items():
             path = Path(self.place.channels, name)
-            if not path.exists():
-                path.write_bytes(content)
-                path.chmod(0o755)
-        files = []
-        for name, content in (("stdin", given), ("stdout", b""), ("stderr", b""), ("result", b"")):
-            path = f"{self.place.channels}/{name}"
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(path)  # noqa: PTH108 (a program's own object may lie there; no Path is needed)
-            file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o644 if name == "stdin" else 0o666)
-            if name == "stdin":
-                view = memoryview(content)
-                while view:
-                    view = view[os.write(file, view) :]
-                os.close(file)
-                file = os.open(path, os.O_RDONLY)
-            files.append(file)
-        return files
+            path.write_bytes(content)
+            path.chmod(0o755)
+
+    def _rewind(self, given: bytes) -> None:
+        """Empty streams with the next input; whatever the last program has made of them is gone."""
+        os.ftruncate(self.input, 0)
+        view, position = memoryview(given), 0
+        while position < len(view):
+            position += os.pwrite(self.input, view[position:], position)
+        os.lseek(STDIN, 0, os.SEEK_SET)
+        for file in (STDIN + 1, STDIN + 2, STDIN + 3):
+            os.ftruncate(file, 0)
+            os.lseek(file, 0, os.SEEK_SET)
 
     def _watch(self, pid: int, begun: float) -> tuple[int, resource.struct_rusage, str]:
         """Wait for the program; end it when its time is up, and everything when the parent has gone."""
         clock = ~pid << 3 | 2  # the process's CPU clock (clock_getcpuclockid(3))
+        pause = min(SLICE, self.limits.cpu, self.limits.wall)
         while True:
+            ended_one = _signal.sigtimedwait((_signal.SIGCHLD,), pause)
             done, status, usage = os.wait4(pid, os.WNOHANG)
             if done:
                 return status, usage, ""
+            if ended_one:
+                continue
             cpu_left = self.limits.cpu
             with contextlib.suppress(OSError):
                 cpu_left -= time.clock_gettime(clock)
             wall_left = self.limits.wall - (time.monotonic() - begun)
             if cpu_left <= 0 or wall_left <= 0:
-                os.kill(pid, signal.SIGKILL)
+                os.kill(pid, _signal.SIGKILL)
                 _, status, usage = os.wait4(pid, 0)
                 return status, usage, "cpu" if cpu_left <= 0 else "wall"
-            _signal.sigtimedwait((_signal.SIGCHLD,), min(SLICE, max(cpu_left, 0.001), wall_left))
+            pause = min(SLICE, max(cpu_left, 0.001), wall_left)
             if select.select([self.orders], [], [], 0)[0] and not self.orders.recv(1, socket.MSG_PEEK):
                 self._sweep(pid)
                 os._exit(0)
@@ -290,9 +343,10 @@ class Guard:
                 pass
 
     def _clean(self) -> None:
-        expected = {"stdin", "stdout", "stderr", "result", *self.files}
-        if set(os.listdir(self.place.channels)) - expected:  # noqa: PTH208 (a list of names is all that is needed)
+        """Empty folders again where the program has left something in them."""
+        if len(os.listdir(self.place.channels)) != CHANNELS + len(self.files):  # noqa: PTH208 (names are all that is needed)
             self._empty(self.place.channels, 4 * self.limits.output + (1 << 29))
+            self._open()
         if os.listdir(self.place.scratch):  # noqa: PTH208
             self._empty(self.place.scratch, self.limits.scratch)
 
@@ -303,9 +357,9 @@ def _remove(folder: str) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def _content(file: int, most: int) -> bytes:
-    parts, position = [], 0
-    while position < most and (part := os.pread(file, min(1 << 20, most - position), position)):
+def _content(file: int, start: int, end: int) -> bytes:
+    parts, position = [], start
+    while position < end and (part := os.pread(file, min(1 << 20, end - position), position)):
         parts.append(part)
         position += len(part)
     return b"".join(parts)

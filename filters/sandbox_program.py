@@ -22,6 +22,10 @@ from filters.sandbox_confine import Confinement
 
 RESULT = 3
 """The file descriptor of the result file, or of the socket to the tests."""
+STDIN = 40
+"""The guard's descriptors: standard input, output, errors and the result are 40 to 43,"""
+READY = 44
+"""and this one is told when a program has given up everything."""
 ENVIRONMENT = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8", "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 DEPTH = 1000
 """Python's own recursion limit; a program may raise it."""
@@ -39,25 +43,20 @@ class Place:
     """The user id that programs become, where this is root behind walls."""
 
 
-def become(
-    order: dict[str, Any], code: Any, tests: bytes, *, files: list[int], ready: int, place: Place, confinement: Confinement
-) -> NoReturn:
-    """Become what `order` says. `files`: standard input, output, errors and the result; `ready`: told when nothing is left to give up."""
+def become(order: dict[str, Any], code: Any, tests: bytes, *, extra: int, place: Place, confinement: Confinement) -> NoReturn:
+    """Become what `order` says. `extra`: the file descriptor of the result file, or of the socket to the tests."""
     status = 1
     try:
         os.setsid()
         _signal.pthread_sigmask(_signal.SIG_SETMASK, ())  # `signal` makes an enum of each answer, which costs more than the call
         os.chdir(place.scratch)
-        for number, file in enumerate(os.dup(file) for file in files):
-            os.dup2(file, 64 + number)
-        ready = os.dup2(ready, 68)
-        for number in range(4):
-            os.dup2(64 + number, number)
-        os.closerange(4, 68)
-        os.closerange(69, 1 << 20)
+        for number, file in enumerate((STDIN, STDIN + 1, STDIN + 2, extra)):
+            os.dup2(file, number)
+        os.closerange(4, READY)
+        os.closerange(READY + 1, 1 << 20)
         confinement.apply()
-        os.write(ready, b".")
-        os.close(ready)
+        os.write(READY, b".")
+        os.close(READY)
         status = _play(order, code, tests)
     except BaseException:  # the program's, or this machine's: the guard tells them apart by what `ready` has got
         traceback.print_exc()
@@ -123,7 +122,8 @@ def _finish(play: Callable[[], None]) -> int:
         status = 1
         _print_error(error)
     try:
-        threading._shutdown()  # type: ignore[attr-defined]
+        if len(threading._active) > 1 or threading._threading_atexits:  # type: ignore[attr-defined]
+            threading._shutdown()  # type: ignore[attr-defined]
         atexit._run_exitfuncs()
         sys.stdout.flush()
         sys.stderr.flush()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import functools
 import os
 import platform
 import struct
@@ -21,6 +22,8 @@ X32 = 0x40000000
 PID_HERE = 0x7FFFFFFE
 """Stands for the number of the process that the filter will bind; no process has it."""
 
+libc = ctypes.CDLL(None, use_errno=True)
+
 ARCH = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 REFUSED: dict[str, tuple[int, int]] = {
     # other processes: tracing, reading and writing their memory, taking their files, signalling them, slowing them
@@ -31,7 +34,7 @@ REFUSED: dict[str, tuple[int, int]] = {
     # the network (socketpair stays: asyncio wants one)
     "socket": (41, 198), "bind": (49, 200), "listen": (50, 201), "connect": (42, 203),
     # namespaces and mounts
-    "unshare": (272, 97), "setns": (308, 268), "mount": (165, 40), "umount2": (166, 39), "pivot_root": (155, 41), "chroot": (161, 51),
+    "unshare": (272, 97), "setns": (308, 268), "pivot_root": (155, 41), "chroot": (161, 51),
     "open_tree": (428, 428), "move_mount": (429, 429), "fsopen": (430, 430), "fsconfig": (431, 431), "fsmount": (432, 432),
     "fspick": (433, 433), "mount_setattr": (442, 442), "name_to_handle_at": (303, 264), "open_by_handle_at": (304, 265),
     # memory that no limit of the process counts
@@ -47,6 +50,8 @@ REFUSED: dict[str, tuple[int, int]] = {
     "clock_adjtime": (305, 266), "sethostname": (170, 161), "setdomainname": (171, 162), "iopl": (172, -1), "ioperm": (173, -1),
     "modify_ldt": (154, -1), "personality": (135, 92), "lookup_dcookie": (212, 18),
 }  # fmt: skip
+MOUNTS = ((165, 40), (166, 39))
+"""mount and umount2: the guard empties the scratch folder by them."""
 CLONE, CLONE3, FORKS = (56, 220), (435, 435), (57, 58)
 KILL_CALLS = {"kill": (62, 129), "tgkill": (234, 131)}
 PRLIMIT = (302, 261)
@@ -57,20 +62,34 @@ def machine() -> str | None:
     return platform.machine() if platform.machine() in ARCH else None
 
 
-def instructions(name: str, *, own_pid: int, processes: bool) -> bytes:
-    """The filter for that machine: `own_pid` is the only process that may be signalled; `processes`: children may be made."""
-    column = list(ARCH).index(name)
+def _refuse(number: int, error: int = errno.EPERM) -> list[tuple[int, int, int, int]]:
+    return [(EQUAL, 0, 1, number), (RETURN, 0, 0, ERRNO | error)]
 
-    def refuse(number: int, error: int = errno.EPERM) -> list[tuple[int, int, int, int]]:
-        return [(EQUAL, 0, 1, number), (RETURN, 0, 0, ERRNO | error)]
 
-    code = [(LOAD, 0, 0, ARCH_AT), (EQUAL, 1, 0, ARCH[name]), (RETURN, 0, 0, KILL), (LOAD, 0, 0, NUMBER_AT)]
+def _assembled(name: str, steps: list[tuple[int, int, int, int]]) -> bytes:
+    """The filter's code: another architecture's calls kill, what no step refuses is allowed."""
+    head = [(LOAD, 0, 0, ARCH_AT), (EQUAL, 1, 0, ARCH[name]), (RETURN, 0, 0, KILL), (LOAD, 0, 0, NUMBER_AT)]
     if name == "x86_64":
-        code += [(AT_LEAST, 0, 1, X32), (RETURN, 0, 0, ERRNO | errno.EPERM)]
-        code += [] if processes else [step for number in FORKS for step in refuse(number, errno.EAGAIN)]
-    for numbers in REFUSED.values():
-        code += refuse(numbers[column]) if numbers[column] >= 0 else []
-    code += refuse(CLONE3[column], errno.ENOSYS)  # its flags lie in memory that a filter cannot read; the C library falls back to clone
+        head += [(AT_LEAST, 0, 1, X32), (RETURN, 0, 0, ERRNO | errno.EPERM)]
+    return b"".join(struct.pack("HBBI", *step) for step in (*head, *steps, (RETURN, 0, 0, ALLOW)))
+
+
+@functools.cache
+def common_filter(name: str) -> bytes:
+    """What neither a program nor the guard that forks it ever asks for."""
+    column = list(ARCH).index(name)
+    steps = [step for numbers in REFUSED.values() if numbers[column] >= 0 for step in _refuse(numbers[column])]
+    return _assembled(name, steps)
+
+
+@functools.cache
+def program_filter(name: str, *, processes: bool) -> bytes:
+    """What only the guard may do: mount and fork. `processes`: children may be made; without, only itself may be signalled."""
+    column = list(ARCH).index(name)
+    code = [step for numbers in MOUNTS for step in _refuse(numbers[column])]
+    if name == "x86_64" and not processes:
+        code += [step for number in FORKS for step in _refuse(number, errno.EAGAIN)]
+    code += _refuse(CLONE3[column], errno.ENOSYS)  # its flags lie in memory that a filter cannot read; the C library falls back to clone
     code += [(EQUAL, 0, 3 + processes, CLONE[column]), (LOAD, 0, 0, ARG0_AT)]
     if processes:
         code += [(ANY_BIT, 0, 1, NEW_NAMESPACES), (RETURN, 0, 0, ERRNO | errno.EPERM), (RETURN, 0, 0, ALLOW)]
@@ -78,27 +97,25 @@ def instructions(name: str, *, own_pid: int, processes: bool) -> bytes:
         code += [(ANY_BIT, 1, 0, CLONE_THREAD), (RETURN, 0, 0, ERRNO | errno.EAGAIN)]
         code += [(LOAD, 0, 0, NUMBER_AT)]
         for numbers in KILL_CALLS.values():
-            code += [(EQUAL, 0, 4, numbers[column]), (LOAD, 0, 0, ARG0_AT), (EQUAL, 1, 0, own_pid)]
+            code += [(EQUAL, 0, 4, numbers[column]), (LOAD, 0, 0, ARG0_AT), (EQUAL, 1, 0, PID_HERE)]
             code += [(RETURN, 0, 0, ERRNO | errno.EPERM), (RETURN, 0, 0, ALLOW)]
-    code += [(EQUAL, 0, 5, PRLIMIT[column]), (LOAD, 0, 0, ARG0_AT), (EQUAL, 2, 0, 0), (EQUAL, 1, 0, own_pid)]
-    code += [(RETURN, 0, 0, ERRNO | errno.EPERM), (RETURN, 0, 0, ALLOW), (RETURN, 0, 0, ALLOW)]
-    return b"".join(struct.pack("HBBI", *step) for step in code)
+    code += [(EQUAL, 0, 5, PRLIMIT[column]), (LOAD, 0, 0, ARG0_AT), (EQUAL, 2, 0, 0), (EQUAL, 1, 0, PID_HERE)]
+    code += [(RETURN, 0, 0, ERRNO | errno.EPERM), (RETURN, 0, 0, ALLOW)]
+    return _assembled(name, code)
 
 
 class SystemCallFilter:
-    """The filter, made before the fork, so that the child has little to do."""
+    """A filter made ready before the fork, so that the child has little to do."""
 
-    def __init__(self, *, processes: bool) -> None:
-        name = machine()
-        code = instructions(name, own_pid=PID_HERE, processes=processes) if name else b""
+    def __init__(self, code: bytes) -> None:
         self._code = ctypes.create_string_buffer(code, len(code))
         self._program = ctypes.create_string_buffer(struct.pack("HP", len(code) // 8, ctypes.addressof(self._code)))
         mark = struct.pack("I", PID_HERE)
         self._pids = [at for at in range(4, len(code), 8) if code[at : at + 4] == mark]
-        self._prctl = ctypes.CDLL(None, use_errno=True).prctl
+        self._prctl = libc.prctl
 
     def apply(self) -> bool:
-        """Put it on this process and all it will make, for good; False where there is none for this machine or kernel."""
+        """Put it on this process and all it will make, for good; False where the machine or the kernel has none."""
         if self._prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 or not len(self._code):
             return False
         for at in self._pids:
