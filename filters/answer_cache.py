@@ -10,7 +10,7 @@ from typing import Generic, TypeVar
 Question = TypeVar("Question", bound=Hashable)
 Verdict = TypeVar("Verdict")
 
-AT_MOST = 300_000
+AT_MOST = 100_000
 """Verdicts kept; beyond it the older half is forgotten (a verdict with its two short texts takes about 500 bytes)."""
 
 

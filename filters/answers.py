@@ -64,7 +64,7 @@ def _filled(scores: Sequence[Score | None], verdicts: Iterator[Verdict], pairs: 
         yield score if score is not None else scored(next(verdicts), next(asked), place=f.place)
 
 
-@lru_cache(maxsize=100_000)
+@lru_cache(maxsize=20_000)
 def reference(answer: str) -> str:
     """The answer inside a reference that may be a whole solution (`#### 42`, `\\boxed{42}`, `<answer>42</answer>`)."""
     if any(mark in answer for mark in ("\\boxed", "####", "<answer>")):

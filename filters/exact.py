@@ -165,8 +165,8 @@ def _matrices_equal(*, gold: str, prediction: str) -> bool | None:
     if ours is None or theirs is None:
         rows, other = (theirs, gold) if ours is None else (ours, prediction)
         listed = split(other)
-        if number(other) or not rows or min(len(rows), len(rows[0])) > 1:
-            return False if number(other) else None
+        if number(other) or is_plain(other) or not rows or min(len(rows), len(rows[0])) > 1:
+            return False if number(other) or is_plain(other) else None
         if not listed or "{" in listed[0] or not listed[0]:
             return None
         flat = [entry for row in rows for entry in row]

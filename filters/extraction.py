@@ -14,6 +14,8 @@ from dataclasses import dataclass
 CLOSINGS = ("</think>", "<|end_of_thought|>", "</thinking>", "</thought>", "|special_token|")
 """What ends the thoughts in the output formats of R1, Sky-T1 and kin, and in the cold-start form."""
 
+_CLOSING = re.compile("|".join(map(re.escape, CLOSINGS)))
+
 OPENINGS = ("<think>", "<|begin_of_thought|>", "<thinking>", "<thought>", "|special_token|")
 
 
@@ -60,7 +62,7 @@ def final_answer(response: str, *, marked: bool = False) -> Found:
 
 def after_thoughts(response: str) -> tuple[str, str | None]:
     """What follows the last closing tag that something follows, and a reason where the thoughts were never closed or are all there is."""
-    ends = sorted(match.end() for token in CLOSINGS for match in re.finditer(re.escape(token), response))
+    ends = [match.end() for match in _CLOSING.finditer(response)]
     opened = [token for token in OPENINGS if token in response]
     if "|special_token|" in opened and len(ends) < 2:
         return "", "no answer found: thoughts not closed"

@@ -51,7 +51,7 @@ def latex(text: str) -> str:
     return re.sub(r"(?<![A-Za-z\\_^\d])(i|\d+)\(", r"\1 \\cdot (", text)  # read as a call otherwise
 
 
-@lru_cache(maxsize=100_000)
+@lru_cache(maxsize=20_000)
 def normalise(text: str) -> str:
     """The answer in one spelling; what is left to compare is mathematics or words."""
     text = _unwrap(_single_backslashes(_unicode(text)))
@@ -76,7 +76,7 @@ def normalise(text: str) -> str:
     return text if text.isascii() else arabic(text)
 
 
-@lru_cache(maxsize=100_000)
+@lru_cache(maxsize=20_000)
 def key(text: str) -> str:
     """The normalised answer without the spaces and braces that mean nothing: equal keys are equal answers."""
     text = normalise(text)

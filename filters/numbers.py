@@ -50,7 +50,7 @@ _NUMBER = re.compile(
 )
 
 
-@lru_cache(maxsize=100_000)
+@lru_cache(maxsize=20_000)
 def number(text: str) -> Number | None:
     """The rational number an answer writes, with its percent sign and unit; None for anything else."""
     text = normalise(text)

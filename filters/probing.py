@@ -102,8 +102,10 @@ def _probed(gold: str, prediction: str, reading: Reading) -> bool | None:
     ours, theirs = _sides(gold, reading), _sides(prediction, reading)
     if ours and theirs:
         theirs = tuple(_recased(side, ours) for side in theirs)
-    if ours is None or theirs is None or len(ours) != len(theirs):
+    if ours is None or theirs is None:
         return None
+    if len(ours) != len(theirs):
+        return False  # an equation and a formula: the names of formulas were set aside before
     try:
         return _same_values(ours[0], theirs[0]) if len(ours) == 1 else _same_equation(ours, theirs)
     except NoValue:

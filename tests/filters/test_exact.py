@@ -136,3 +136,8 @@ def test_hostile_text_takes_no_time(unit: str) -> None:
     equal(gold="5", prediction=text)
     equal(gold=text, prediction="5")
     assert time.process_time() - begun < 2
+
+
+def test_gold_and_prediction_cannot_be_swapped_unseen() -> None:
+    with pytest.raises(TypeError):
+        equal("1", "2")  # type: ignore[misc]
