@@ -1,27 +1,16 @@
-"""How a function becomes machine code: numba, at its first call, kept on disk where a folder can be written to."""
+"""What compiled functions over text share: reading a character of UTF-8, hashing, and how they are compiled."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import numpy as np
-from numba import njit
+
+from dataengine.compiled import compiled as compiled_with
+
+compiled = compiled_with()
+"""The decorator without settings: numba, beside other threads, kept on disk."""
 
 HASH = np.uint64(0x9E3779B97F4A7C15)
 """2**64 over the golden ratio: the odd factor of multiplicative hashing (Knuth, TAOCP 3, 6.4)."""
-
-
-def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The function as machine code that runs beside other threads.
-
-    numba keeps it in `__pycache__` beside the source, else in the user's cache folder (NUMBA_CACHE_DIR overrides both); where none of
-    them can be written to, each process compiles again: a few seconds, never an error.
-    """
-    try:
-        return njit(cache=True, nogil=True)(function)
-    except RuntimeError:
-        return njit(nogil=True)(function)
 
 
 @compiled

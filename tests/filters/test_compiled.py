@@ -19,12 +19,13 @@ def test_a_package_in_a_read_only_folder_works(home: str, tmp_path: Path) -> Non
     if os.geteuid() == 0 and shutil.which("setpriv") is None:
         pytest.skip("root may write to read-only folders, and there is no setpriv to become somebody else")
     package, cache = tmp_path / "package", tmp_path / "home"
-    (package / "filters").mkdir(parents=True)
     cache.mkdir()
-    for name in ("__init__.py", "compiled.py"):
-        shutil.copy(ROOT / "filters" / name, package / "filters" / name)
+    for room in ("filters", "dataengine"):
+        (package / room).mkdir(parents=True)
+        for name in ("__init__.py", "compiled.py"):
+            shutil.copy(ROOT / room / name, package / room / name)
     cache.chmod(0o777 if home == "writable" else 0o555)
-    for path in (package / "filters", package):
+    for path in (package / "filters", package / "dataengine", package):
         path.chmod(0o555)
     for path in (tmp_path, *tmp_path.parents):
         if path.stat().st_uid == os.geteuid() and str(path).startswith(str(tmp_path.parents[2])):
