@@ -16,5 +16,11 @@ PATTERN = rf"(?i)\b(?:{'|'.join(ENGLISH)})\b|{'|'.join(CHINESE)}"
 
 @batch_scorer
 def reflection(response: pl.Series, *, most: int = 20) -> list[Score]:
-    """Reflection words of a response as a share of `most`, never above 1: an observation to plot, not a reward."""
+    """Reflection words of a response as a share of `most`, never above 1: an observation to plot, not a reward.
+
+    Whole words in any case; Chinese ones wherever they stand.
+
+    >>> reflection("Wait, let me check. 不对")
+    Score(value=0.15, reason='3 reflection words')
+    """
     return [Score(min(count, most) / most, f"{count} reflection words") for count in response.str.count_matches(PATTERN)]

@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dataengine.lines import json_lines
@@ -163,6 +163,7 @@ hostile = st.one_of(
 )
 
 
+@settings(deadline=None)  # the first call compiles
 @given(texts=st.lists(hostile, max_size=6), target=st.sampled_from(["zh", "en", "ja", "fr", "ru", "th", "xx", None]))
 def test_any_texts_read_together_are_read_as_each_alone(texts: list[str], target: str | None) -> None:
     texts = [text.encode("utf-8", "replace").decode() for text in texts]
@@ -174,6 +175,7 @@ def test_any_texts_read_together_are_read_as_each_alone(texts: list[str], target
         assert together.terms_R[row] == alone.terms_R[0]
 
 
+@settings(deadline=None)  # the first call compiles
 @given(text=hostile, prompt=hostile)
 def test_no_text_makes_it_raise_and_findings_never_overlap_their_own_kind(text: str, prompt: str) -> None:
     text, prompt = (given.encode("utf-8", "replace").decode() for given in (text, prompt))
@@ -183,6 +185,7 @@ def test_no_text_makes_it_raise_and_findings_never_overlap_their_own_kind(text: 
     assert all(f["text"] == text[f["start"] : f["end"]] and f["words"] > 0 for f in explain_language(text, prompt=prompt))
 
 
+@settings(deadline=None)  # the first call compiles
 @given(words=st.lists(st.sampled_from(["wait", "然后", "the", "GPU", "我们", "answer", "ответ"]), max_size=30))
 def test_how_wide_the_blanks_are_does_not_matter(words: list[str]) -> None:
     assert share("  ".join(words), "计算") == share(" \t ".join(words), "计算")

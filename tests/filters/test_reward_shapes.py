@@ -10,7 +10,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dataengine.lines import json_lines
@@ -178,6 +178,7 @@ def test_soft_overlong_without_a_cache_is_a_step() -> None:
     assert [reward(soft_overlong(tokens, max_tokens=100, cache=0)) for tokens in (100, 101)] == [0, -1]
 
 
+@settings(deadline=None)  # the first call compiles
 @given(length=st.integers(0, 10_000), longer=st.integers(1, 10_000))
 def test_a_longer_right_response_never_earns_more_and_a_longer_wrong_one_never_less(length: int, longer: int) -> None:
     rows = {"response": ["\\boxed{4}", "\\boxed{5}"] * 2, "answer": ["4"] * 4, "response_tokens": [length] * 2 + [length + longer] * 2}
@@ -187,6 +188,7 @@ def test_a_longer_right_response_never_earns_more_and_a_longer_wrong_one_never_l
     assert right >= right_later > wrong_later >= wrong
 
 
+@settings(deadline=None)  # the first call compiles
 @given(words=st.lists(st.sampled_from("abc"), max_size=40), n=st.integers(1, 5))
 def test_the_repetition_penalty_is_that_of_its_definition(words: list[str], n: int) -> None:
     grams = [tuple(words[place : place + n]) for place in range(len(words) - n + 1)]
@@ -204,6 +206,7 @@ def test_shapes_are_found_by_name_and_travel(shape: Scorer) -> None:
     assert pickle.loads(pickle.dumps(shape)) == shape
 
 
+@settings(deadline=None)  # the first call compiles
 @given(response=st.one_of(st.text(), st.text(alphabet="<>/thinkaswer\n12+*() \x00\u202e", max_size=200)), answer=st.text(max_size=50))
 def test_no_text_makes_a_shape_raise(response: str, answer: str) -> None:
     rows = pl.DataFrame(
