@@ -76,12 +76,14 @@ class NearDuplicates:
 
     def add(self, texts: pl.Series) -> list[Match | None]:
         """The most similar kept text of each text, in order; None for a text without words."""
+        return [match for part in parts_of(texts) for match in self.add_signatures(*signatures_of(part))]
+
+    def add_signatures(self, signatures: np.ndarray, filled_R: np.ndarray) -> list[Match | None]:
+        """The same for texts whose signatures a worker has made."""
         matches: list[Match | None] = []
-        for part in parts_of(texts):
-            signatures, filled_R = signatures_of(part)
-            for row in range(len(part)):
-                matches.append(self._add(signatures[row]) if filled_R[row] else None)
-                self.added += 1
+        for signature_B, filled in zip(signatures, filled_R, strict=True):
+            matches.append(self._add(signature_B) if filled else None)
+            self.added += 1
         return matches
 
     def _add(self, signature_B: np.ndarray) -> Match:

@@ -58,17 +58,17 @@ class TokenCounter:
     def __reduce__(self) -> tuple[Any, ...]:
         return TokenCounter, (self._tokenizer,)
 
-    def count(self, texts: Sequence[str]) -> np.ndarray:
-        """int64: the tokens of each text."""
-        texts = _without_surrogates(texts)
+    def count(self, texts: Sequence[str] | pl.Series) -> np.ndarray:
+        """int64: the tokens of each text; null has none."""
+        column = texts.fill_null("") if isinstance(texts, pl.Series) else _without_surrogates(texts)
         if self._rules is None:
-            return self._by_tokenizer(texts)
-        count_R = self._count(pl.Series(texts, dtype=pl.String), normalized=False)
-        rows = np.flatnonzero(count_R == NORMALIZE)
-        normal = {int(row): text for row in rows if (text := self._rules.normal(texts[row])) is not None}
+            return self._by_tokenizer(column.to_list())
+        count_R = self._count(column, normalized=False)
+        unclear = {int(row): column[int(row)] for row in np.flatnonzero(count_R == NORMALIZE)}
+        normal = {row: text for row, given in unclear.items() if (text := self._rules.normal(given)) is not None}
         count_R[list(normal)] = self._count(pl.Series(list(normal.values()), dtype=pl.String), normalized=True)
         rows = np.flatnonzero(count_R < 0)
-        count_R[rows] = self._by_tokenizer([texts[row] for row in rows])
+        count_R[rows] = self._by_tokenizer([column[int(row)] for row in rows])
         return count_R
 
     def _count(self, texts: pl.Series, *, normalized: bool) -> np.ndarray:
@@ -117,12 +117,11 @@ class _Rules:
         return unicodedata.normalize("NFC", text)
 
 
-def _without_surrogates(texts: Sequence[str]) -> list[str]:
+def _without_surrogates(texts: Sequence[str]) -> pl.Series:
     try:
-        pl.Series(texts, dtype=pl.String)
-        return list(texts)
+        return pl.Series(texts, dtype=pl.String)
     except UnicodeEncodeError:
-        return [_SURROGATES.sub("\ufffd", text) for text in texts]
+        return pl.Series([_SURROGATES.sub("\ufffd", text) for text in texts], dtype=pl.String)
 
 
 def _backend(tokenizer: Any) -> Tokenizer:

@@ -9,6 +9,7 @@ import random
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -129,6 +130,12 @@ def test_long_pieces_and_hostile_texts() -> None:
 
 def test_lone_surrogates_count_as_the_replacement_character() -> None:
     assert counter("qwen2").count(["a\ud800b", "plain"]).tolist() == counter("qwen2").count(["a\ufffdb", "plain"]).tolist()
+
+
+def test_a_column_is_counted_as_a_list_is_and_null_has_no_tokens() -> None:
+    texts = ["so the check", "e\u0301<think>\u0301e", "中文"]
+    counts = counter("qwen2").count(pl.Series([*texts, None])).tolist()
+    assert counts == [*counter("qwen2").count(texts).tolist(), 0]
 
 
 def test_no_texts_have_no_counts() -> None:
