@@ -16,6 +16,12 @@ _NAMED = re.compile(rf"\s*(?:{_NAME}\s*(?:=|\\in(?![a-z])|:)|\(?[a-zA-Z\\][\w\\{
 _LONE_NAME = re.compile(rf"\s*{_NAME}\s*")
 _ANY_NAMED = re.compile(r"\s*\(?[a-zA-Z\\][\w\\{}_' ,()]{0,30}?\)?\s*=\s*")
 _CONDITION = re.compile(r"(?<=[\w)}\]])\s*,?\s*\(?\b(?:for|where|if|when|whenever|with)\b\s.*[=<>\\].*", re.DOTALL)
+_INTEGER = re.compile(
+    r"\s*,?\s*\(?\s*(?:\b(?:for|where|with)\b[a-z ]*)?([a-z])\s*\\in\s*(?:\\mathbb\s*\{?\s*)?[ZN]\s*\}?(?:\^[+*])?\s*\)?\s*$"
+)
+_SET_BUILDER = re.compile(
+    r"\\?\{\s*[a-z]\s*(?:\\in\s*(?:\\mathbb\s*\{?\s*)?R\s*\}?\s*)?(?:\\mid|\||:|\\vert)\s*([^{}:|]*[<>\\][^{}:|]*?)\s*\\?\}"
+)
 _UNIT_WORDS = re.compile(r"(?<=[\d})])\s+(?!percent|times\b)(?:[a-z]{4,}\.?\s*){1,4}$")
 _RELATION = re.compile(r"<|>|\\(?:le|ge|ne)(?![a-z])")
 _THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
@@ -23,7 +29,10 @@ _THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
 
 def same_side(*, gold: str, prediction: str) -> tuple[str, str]:
     """Without the `x =` that only one side has, and with the last member of a chain `a = b = c` of the prediction."""
-    gold, prediction = _bare(gold), _bare(prediction)
+    gold, ours = bare(gold)
+    prediction, theirs = bare(prediction)
+    if ours and theirs and ours != theirs:  # the integer k of one is the n of the other
+        prediction = re.sub(rf"(?<![A-Za-z\\]){theirs}(?![A-Za-z])", ours, prediction)
     if match := re.fullmatch(r"(-?[\d.,/]+)\s*=\s*[a-zA-Z]", gold):
         gold = match.group(1)
     if "\\equiv" in prediction and "\\equiv" not in gold:
@@ -48,12 +57,17 @@ def _last_member(prediction: str) -> str:
     return prediction[match.end() :] if match and "=" not in prediction[match.end() :] else prediction
 
 
-def _bare(text: str) -> str:
-    """Without the condition behind a formula and without words of unit ("square units")."""
+def bare(text: str) -> tuple[str, str]:
+    """(the answer without conditions and without words of unit ("square units"), the name of the integer it depends on or "")."""
+    if match := _SET_BUILDER.fullmatch(text):
+        text = match[1]
+    name = ""
+    if (match := _INTEGER.search(text)) and re.search(r"\w", text[: match.start()]):
+        text, name = text[: match.start()], match[1]
     shorter = _CONDITION.sub("", text)
     if not re.search(r"\w", shorter) or re.search(r"(?<![\\A-Za-z])[A-Za-z]{3,}", shorter):
         shorter = text  # a sentence
-    return _UNIT_WORDS.sub("", shorter) if re.search(r"[\\^=]", shorter) else shorter
+    return (_UNIT_WORDS.sub("", shorter) if re.search(r"[\\^=]", shorter) else shorter), name
 
 
 # Inequalities
@@ -74,6 +88,10 @@ def as_interval(text: str, *, other: str) -> str:
     """An inequality in one variable as the interval it says, where the other answer is an interval or an inequality."""
     if not is_relation(text) or not (is_relation(other) or _is_interval(other)):
         return text
+    pieces = re.split(r"\s+or\s+|\s*[,;]\s*|\s*\\vee\s*|\s*或\s*", text)
+    if len(pieces) > 1 and len(set(re.findall(r"(?<![\\a-zA-Z])[a-zA-Z](?![a-zA-Z])", text))) == 1:
+        intervals = [as_interval(piece, other=other) for piece in pieces]
+        return text if any(is_relation(piece) for piece in intervals) else " \\cup ".join(intervals)
     if (match := _CHAIN.fullmatch(text)) and not re.search(r"\\(?:le|ge)(?![a-z])", match["low"] + match["high"]):
         return _interval(match["low"], match["high"], open_left=match["first"] == "<", open_right=match["second"] == "<")
     match = _HALF.fullmatch(text)

@@ -8,8 +8,9 @@ from __future__ import annotations
 import re
 from fractions import Fraction
 
-from filters.bare_answer import is_relation, same_side
+from filters.bare_answer import as_interval, bare, is_relation, same_side
 from filters.choices import choices_equal, label, wanted_letters
+from filters.intervals import unions_equal
 from filters.lists import branches, distinct, matrix, named_tuple, split
 from filters.literals import literals_equal
 from filters.notation import key, latex, normalise
@@ -48,7 +49,7 @@ def readable(answer: str) -> bool:
     """Whether these rules understand the answer: a number, a choice, words, a value, a formula, or a list or matrix of these."""
     if literals_equal(gold=answer, prediction=answer) or is_words(answer) or wanted_letters(answer) or label(answer):
         return True
-    text = branches(normalise(answer))
+    text = branches(as_interval(bare(normalise(answer))[0], other="(0, 1)"))
     if not re.search(r"[\w\\]", text):
         return True  # a sign: ○, ✓
     return bool(_CLOCK.fullmatch(text) or _BASED.fullmatch(text) or is_plain(latex(answer)) or _plain(text))
@@ -114,9 +115,10 @@ def _ratios_equal(gold: str, prediction: str) -> bool:
 
 def _lists_equal(*, gold: str, prediction: str) -> bool | None:
     """Tuples in order, sets and bare lists in any; None where the shapes or the elements need algebra."""
-    matrices = _matrices_equal(gold=gold, prediction=prediction)
-    if matrices is not None:
-        return matrices
+    for rule in (unions_equal, _matrices_equal):
+        found = rule(gold=gold, prediction=prediction)
+        if found is not None:
+            return found
     ours, theirs = split(gold), split(prediction)
     if ours is None or theirs is None:
         return _one_of_several(gold=gold, prediction=prediction, listed=ours or theirs)
@@ -125,7 +127,7 @@ def _lists_equal(*, gold: str, prediction: str) -> bool | None:
     (left, our_parts), (right, their_parts) = ours, theirs
     plain = all(_plain(part) for part in (*our_parts, *their_parts))
     if left and right and left != right:
-        return False if plain else None
+        return False if plain and "\\cup" not in (left, right) else None
     braces = "{" in left + right
     if braces:
         our_parts = distinct(our_parts)
@@ -137,7 +139,8 @@ def _lists_equal(*, gold: str, prediction: str) -> bool | None:
     verdicts = [equal(gold=a, prediction=b) for a, b in zip(our_parts, their_parts, strict=True)]
     if all(verdicts):
         return True
-    if ordered or any("=" in part for part in our_parts + their_parts):
+    named = [part for part in our_parts + their_parts if "=" in part]
+    if ordered or 0 < len(named) < len(our_parts + their_parts):
         return False if False in verdicts and plain else None
     found = _same_elements(our_parts, their_parts)
     return found if found or left != "\\cup" else None  # other intervals may have the same union

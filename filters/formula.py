@@ -35,7 +35,9 @@ class Reading:
     """`\\log` without a base is the common logarithm, not the natural one."""
 
 
-AMBIGUOUS_SLASH = re.compile(r"/\s*\d+(?:\.\d+)?\s*(?:[a-zA-Z(]|\\(?:sqrt|pi|sin|cos|tan|ln|log|left|alpha|beta|theta|lambda|omega))")
+AMBIGUOUS_SLASH = re.compile(
+    r"/\s*(?:\d+(?:\.\d+)?|[a-zA-Z](?:_\{?\w+\}?)?)\s*(?:[a-zA-Z(]|\\(?:sqrt|pi|sin|cos|tan|ln|log|left|alpha|beta|theta|lambda|omega))"
+)
 AMBIGUOUS_LOG = re.compile(r"log(?!\s*_)")
 
 _CALLED = frozenset("fghFGHPEu")
@@ -122,7 +124,7 @@ class _Reader:
     def divisor(self) -> Tree:
         """What a slash divides by: one factor or, in the tight reading, the product written without a sign."""
         first = self.signed_factor()
-        if not self.reading.tight_slash or first[0] != "number":
+        if not self.reading.tight_slash or first[0] not in ("number", "symbol"):
             return first
         factors = [first]
         while self.starts_factor(self.peek()):
@@ -335,6 +337,8 @@ def _radians(tree: Tree) -> Tree:
 
 
 def _signed(sign: int, tree: Tree) -> Tree:
+    if tree[0] == "number":
+        return ("number", sign * tree[1])
     return tree if sign > 0 else ("multiply", _MINUS_ONE, tree)
 
 

@@ -6,14 +6,17 @@ import re
 
 from filters.notation import closes_at_end, key
 
-_BRACKETS = {"\\{": ("\\}",), "\\langle": ("\\rangle",), "(": (")", "]"), "[": ("]", ")"), "{": ("}",)}
+_BRACKETS = {"\\{": ("\\}",), "(": (")", "]"), "[": ("]", ")"), "{": ("}",)}
 """How a list opens and may close, the usual way first; half-open intervals mix them."""
-_MATRIX = re.compile(r"\(?\s*\\begin\{(?:[pbBV]?matrix|array)\}(?:\{[clr| ]*\})?(.*)\\end\{(?:[pbBV]?matrix|array)\}\s*\)?", re.DOTALL)
+_ANGLES = re.compile(r"\\langle(.*)\\rangle", re.DOTALL)
+_MATRIX = re.compile(
+    r"[\[(]?\s*\\begin\{(?:[pbBV]?matrix|array)\}(?:\{[clr| ]*\})?(.*)\\end\{(?:[pbBV]?matrix|array)\}\s*[\])]?", re.DOTALL
+)
 
 
 def split(text: str) -> tuple[str, list[str]] | None:
     """(opening bracket, "\\cup" or "", elements) of a list at the top level of a normalised answer; None for a text without one."""
-    text = text.strip()
+    text = _ANGLES.sub(r"(\1)", text.strip())
     if "\\cup" in text:
         return ("\\cup", [part.strip() for part in text.split("\\cup")])
     opening = next((sign for sign in _BRACKETS if text.startswith(sign)), "")

@@ -63,6 +63,7 @@ def normalise(text: str) -> str:
     text = re.sub(r"\\(?:leq|leqslant)(?![a-zA-Z])|<=", r"\\le ", text)
     text = re.sub(r"\\(?:geq|geqslant)(?![a-zA-Z])|>=", r"\\ge ", text)
     text = re.sub(r"\\neq(?![a-zA-Z])|!=", r"\\ne ", text)
+    text = re.sub(r"\\varnothing(?![a-zA-Z])|\\\{\s*\\\}", r"\\emptyset ", text)
     text = re.sub(r"\\lt(?![a-zA-Z])", "<", re.sub(r"\\gt(?![a-zA-Z])", ">", text))
     text = re.sub(r"\\(?:degree|deg)(?![a-zA-Z])|\^\s*\{\s*\\circ\s*\}", r"^\\circ", text)
     text = _braces(text)
