@@ -1,7 +1,7 @@
 """Where does a piece of code, a formula, a tag or an address end that begins at this byte of a text?
 
-What is in there is no language: every word count leaves it out. All positions are bytes of UTF-8. A search that failed once in a
-text is not tried again (`dead`), so that the time stays linear on any input.
+What is in there is no language: every word count leaves it out. All positions are bytes of UTF-8. A formula that is not closed in
+its own paragraph is none, so that one cut off does not hide the text behind it.
 """
 
 from __future__ import annotations
@@ -12,14 +12,10 @@ from filters.compiled import code_point, compiled
 from filters.scripts import INHERIT, SCRIPTS
 
 BACKTICK, DOLLAR, BACKSLASH, LESS, NEWLINE = 96, 36, 92, 60, 10
-FENCE, DISPLAY, BRACKET, PARENTHESIS, ENVIRONMENT = range(5)
 LATIN = 1 + SCRIPTS.index("Latin")
 
-SEARCHES = 5
-"""Kinds of search whose failure is remembered in `dead`."""
-
-MATH_LIMIT, TAG_LIMIT = 600, 60
-"""Bytes at most between two dollars on one line, and between < and >."""
+MATH_LIMIT, TAG_LIMIT, ENVIRONMENT_LIMIT = 600, 60, 8_000
+"""Bytes at most between two dollars on one line, between < and >, and between \\begin and \\end: the time stays linear on any input."""
 
 _ENVIRONMENTS = (
     "equation align gather multline eqnarray array cases matrix pmatrix bmatrix vmatrix Bmatrix Vmatrix smallmatrix aligned alignat "
@@ -51,20 +47,20 @@ def is_space(byte: int) -> bool:
 
 
 @compiled
-def masked_until(data: np.ndarray, i: int, end: int, dead: np.ndarray) -> int:
+def masked_until(data: np.ndarray, i: int, end: int) -> int:
     """The end of what begins at `data[i]` (a backtick, dollar, backslash or <) and holds no words; `i` where nothing does."""
     byte = data[i]
     if byte == BACKTICK:
-        return _code(data, i, end, dead)
+        return _code(data, i, end)
     if byte == DOLLAR:
-        return _dollars(data, i, end, dead)
+        return _dollars(data, i, end)
     if byte == BACKSLASH:
-        return _command(data, i, end, dead)
+        return _command(data, i, end)
     return _tag(data, i, end)
 
 
 @compiled
-def _code(data: np.ndarray, i: int, end: int, dead: np.ndarray) -> int:
+def _code(data: np.ndarray, i: int, end: int) -> int:
     """``` to the next ```, or to the end where the block is cut off; `code` inside of one line."""
     if i + 2 < end and data[i + 1] == BACKTICK and data[i + 2] == BACKTICK:
         j = i + 3
@@ -82,10 +78,10 @@ def _code(data: np.ndarray, i: int, end: int, dead: np.ndarray) -> int:
 
 
 @compiled
-def _dollars(data: np.ndarray, i: int, end: int, dead: np.ndarray) -> int:
+def _dollars(data: np.ndarray, i: int, end: int) -> int:
     """$$...$$, or $...$ by pandoc's rule, which leaves prices alone: no blank inside of the dollars, no digit after them."""
     if i + 1 < end and data[i + 1] == DOLLAR:
-        return _closing(data, i, i + 2, end, DOLLAR, DOLLAR, dead, DISPLAY)
+        return _closing(data, i, end, DOLLAR)
     if i + 1 >= end or is_space(data[i + 1]):
         return i
     j = i + 1
@@ -97,35 +93,37 @@ def _dollars(data: np.ndarray, i: int, end: int, dead: np.ndarray) -> int:
 
 
 @compiled
-def _closing(data: np.ndarray, i: int, start: int, end: int, first: int, second: int, dead: np.ndarray, kind: int) -> int:
-    """Behind the next two bytes `first second`, or `i` where there are none."""
-    if dead[kind]:
-        return i
-    j = start
+def _closing(data: np.ndarray, i: int, end: int, second: int) -> int:
+    """Behind the `closing` of a formula whose opening two bytes stand at `i`; `i` where its paragraph ends, or it opens again, before.
+
+    A closing is the first byte of the opening with `second` behind it.
+    """
+    j = i + 2
     while j + 1 < end:
-        if data[j] == first and data[j + 1] == second:
+        if data[j] == data[i] and data[j + 1] == second:
             return j + 2
+        if (data[j] == NEWLINE and data[j + 1] == NEWLINE) or (data[j] == data[i] and data[j + 1] == data[i + 1]):
+            return i
         j += 1
-    dead[kind] = 1
     return i
 
 
 @compiled
-def _command(data: np.ndarray, i: int, end: int, dead: np.ndarray) -> int:
+def _command(data: np.ndarray, i: int, end: int) -> int:
     r"""\[...\], \(...\), \begin{equation}...\end{...}, \boxed{...} on one line, or the bare name of any other \command."""
     if i + 1 >= end:
         return i
     if data[i + 1] == 91:
-        return _closing(data, i, i + 2, end, BACKSLASH, 93, dead, BRACKET)
+        return _closing(data, i, end, 93)
     if data[i + 1] == 40:
-        return _closing(data, i, i + 2, end, BACKSLASH, 41, dead, PARENTHESIS)
+        return _closing(data, i, end, 41)
     j = i + 1
     while j < end and is_letter(data[j]):
         j += 1
     if j >= end or data[j] != 123:
         return j if j > i + 1 else i
     if j == i + 6 and data[i + 1] == 98 and data[i + 2] == 101 and data[i + 5] == 110:  # begin
-        return _environment(data, j, end, dead)
+        return _environment(data, j, end)
     if j == i + 6 and data[i + 1] == 98 and data[i + 2] == 111 and data[i + 5] == 100:  # boxed
         stop = j + 1
         while stop < end and data[stop] != NEWLINE and data[stop] != 123 and data[stop] != 125:
@@ -135,7 +133,7 @@ def _command(data: np.ndarray, i: int, end: int, dead: np.ndarray) -> int:
 
 
 @compiled
-def _environment(data: np.ndarray, brace: int, end: int, dead: np.ndarray) -> int:
+def _environment(data: np.ndarray, brace: int, end: int) -> int:
     r"""Behind the next \end{...} where \begin names an environment without prose; else behind \begin{name}."""
     j = brace + 1
     while j < end and is_letter(data[j]):
@@ -152,15 +150,13 @@ def _environment(data: np.ndarray, brace: int, end: int, dead: np.ndarray) -> in
             same = ENVIRONMENTS[row, k] == data[brace + 1 + k]
             k += 1
         known = known or (same and name_end > brace + 1)
-    if not known or dead[ENVIRONMENT]:
-        return behind
-    while j + 4 < end:
+    limit = min(end, j + ENVIRONMENT_LIMIT)
+    while known and j + 4 < limit:
         if data[j] == BACKSLASH and data[j + 1] == 101 and data[j + 2] == 110 and data[j + 3] == 100 and data[j + 4] == 123:
             while j < end and data[j] != 125:
                 j += 1
             return min(j + 1, end)
         j += 1
-    dead[ENVIRONMENT] = 1
     return behind
 
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from filters.compiled import code_point, compiled
-from filters.masks import SEARCHES, ends_plain, is_digit, is_letter, is_space, masked_until, token_end, wordish
+from filters.masks import ends_plain, is_digit, is_letter, is_space, masked_until, token_end, wordish
 from filters.scripts import INHERIT, SCRIPTS
 
 LONG_SENTENCE = 80
@@ -54,7 +54,6 @@ class Tables(NamedTuple):
 def mark_words(data: np.ndarray, begin: int, end: int, tables: Tables, marks: np.ndarray) -> int:
     """Write the marks of `data[begin:end]` (as many rows as bytes, and two, are room enough); how many there are."""
     script_C, lower_C, kind_B, unit_S, cased_S = tables
-    dead = np.zeros(SEARCHES, dtype=np.uint8)
     count = in_line = 0
     i = begin
     while i < end:
@@ -102,7 +101,7 @@ def mark_words(data: np.ndarray, begin: int, end: int, tables: Tables, marks: np
                 j, count = _token(data, i, begin, end, kind_B, script_C, lower_C, marks, count)
             i = j
         elif kind == SPECIAL:
-            j = masked_until(data, i, end, dead)
+            j = masked_until(data, i, end)
             if j > i:
                 count = _ends(marks, count, i, RUN_ENDS)
             i = max(j, i + 1)

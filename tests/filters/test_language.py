@@ -118,6 +118,7 @@ def test_without_a_closed_thought_the_whole_response_is_looked_at() -> None:
         ("所以 wait 我们重新算", ["wait"]),
         ("答案 donc nous avons trois pommes 对", ["donc nous avons trois pommes"]),
         ("答案は違う", ["答案は違う", "は", "う"]),
+        ("未完的公式 \\( x + \n\n所以 then we go on 到 \\( y \\)", ["then we go on"]),
     ],
 )
 def test_terms_are_borrowed_and_speech_is_mixing(thought: str, foreign: list[str]) -> None:
