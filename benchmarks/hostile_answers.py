@@ -23,6 +23,7 @@ from typing import Any
 import polars as pl
 import psutil
 
+from benchmarks.answers import timed
 from dataengine.lines import json_lines
 from filters import equality
 from filters.answers import answer_matches
@@ -49,12 +50,14 @@ def main() -> None:
     for place, text in zip(random.Random(1).sample(range(wanted.rows), k=len(bad)), bad, strict=True):
         spoilt[place] = (clean[place][0], text)
     answer_matches("\\boxed{\\sum_{k=1}^5 k}", "15")  # starts the workers
-    ratios, scores = [], []
+    walls, cpus, scores = [], [], []
     for _ in range(1 + wanted.rounds):
-        first, _ = run("clean", clean)
-        second, scores = run("1 % hostile", spoilt)
-        ratios.append(first / second)
-    print(f"throughput with hostile rows: {statistics.median(ratios[1:]):.0%} of the clean run's (median of {wanted.rounds})")
+        wall, cpu, _ = run("clean", clean)
+        spoilt_wall, spoilt_cpu, scores = run("1 % hostile", spoilt)
+        walls.append(wall / spoilt_wall)
+        cpus.append(cpu / spoilt_cpu)
+    by_wall, by_cpu = statistics.median(walls[1:]), statistics.median(cpus[1:])
+    print(f"throughput with hostile rows: {by_wall:.0%} of the clean run's by the wall clock, {by_cpu:.0%} by CPU time")
     kinds = Counter(score["reason"].split(":")[0] for score, (_, text) in zip(scores, spoilt, strict=True) if text in set(bad))
     print(f"what was said of the {len(bad):,} hostile ones: {dict(kinds)}")
     if wanted.peer_seconds:
@@ -92,16 +95,17 @@ def hostile(count: int) -> list[str]:
     return made
 
 
-def run(name: str, pairs: list[Pair]) -> tuple[float, list[dict[str, Any]]]:
-    """Score the pairs with an empty cache and print how it went."""
+def run(name: str, pairs: list[Pair]) -> tuple[float, float, list[dict[str, Any]]]:
+    """Score the pairs with an empty cache and print how it went; (seconds, CPU seconds, scores)."""
     equality.CACHE = equality.AnswerCache()
     frame = pl.DataFrame({"response": [f"\\boxed{{{text}}}" for _, text in pairs], "answer": [gold for gold, _ in pairs]})
     memory = Memory()
     begun = time.perf_counter()
-    scores = answer_matches.score(frame).to_list()
+    cpu, scores = timed(lambda: answer_matches.score(frame).to_list())
     seconds = time.perf_counter() - begun
-    print(f"{name}: {len(pairs):,} rows in {seconds:.1f} s, {len(pairs) / seconds:,.0f} rows/s, {memory.stop()}", flush=True)
-    return seconds, scores
+    speed = f"{len(pairs) / seconds:,.0f} rows/s, {len(pairs) / cpu:,.0f} a CPU second"
+    print(f"{name}: {len(pairs):,} rows in {seconds:.1f} s, {speed}, {memory.stop()}", flush=True)
+    return seconds, cpu, scores
 
 
 class Memory:

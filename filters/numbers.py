@@ -69,14 +69,22 @@ _LONG_DECIMAL = re.compile(r"[+-]?\d{0,90}\.\d+")
 
 
 def number_in(prose: str, *, first: bool = True) -> Number | None:
-    """The number a sentence states: after the last `=`, else its first (or last) one; None for formulas, code and text without digits."""
-    words = _PLAIN_FRACTION.sub("", prose)
-    if re.search(r"[a-z]{2,}\(", words) or not re.search(r"(?<!\\)\b[A-Za-z\u4e00-\u9fff]{2,}", words):
+    """The number a sentence states: after the last `=`; where the answer was announced (`first`) behind the last "is", else its first one;
+    otherwise its last. None for formulas, code and text without digits.
+    """
+    prose = _DEGREES.sub(" ", prose)
+    if not re.search(r"(?<!\\)\b[A-Za-z\u4e00-\u9fff]{2,}", _PLAIN_FRACTION.sub("", prose)):
+        return None
+    tail = prose.rsplit("=", 1)[-1]
+    stated = tail if re.search(r"\d", tail) else prose
+    words = _PLAIN_FRACTION.sub("", stated)
+    if re.search(r"[a-z]{2,}\(", words):
         return None
     if re.search(r"[\\^_{}<>]", words):
-        stated = _STATED.findall(prose)
-        return number(stated[-1]) if stated else None
-    stated = prose.rsplit("=", 1)[-1] if re.search(r"\d", prose.rsplit("=", 1)[-1]) else prose
+        found = _STATED.findall(prose)
+        return number(found[-1]) if found else None
+    if first and stated is prose:
+        stated = _VERB.split(stated)[-1]
     stated = re.sub(r"\b[a-zA-Z]\([^()]*\)", "f", stated)  # an argument is not what is stated
     found = [match for match in _IN_PROSE.finditer(stated) if not match["glued"] or _is_unit(match["glued"], spaced=False)]
     if not found:
@@ -89,6 +97,8 @@ def number_in(prose: str, *, first: bool = True) -> Number | None:
 _SMALL = "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen"
 _NUMBER_WORDS = {word: value for value, word in enumerate((*_SMALL.split(), "nineteen", "twenty"))}
 _STATED = re.compile(rf"\b(?:is|are|equals)\s+(?:approximately\s+|about\s+|exactly\s+)?(-?{_DECIMAL})(?![\w^\\/.,]*[\\^_/])")
+_VERB = re.compile(r"\b(?:is|are|was|were|be|equals)\s+(?:approximately\s+|about\s+|exactly\s+|only\s+)?(?=-?\s?[$€£]?\s?-?\.?\d)")
+_DEGREES = re.compile(r"\s*\^\s*\{?\s*\\circ\s*\}?")
 _PLAIN_FRACTION = re.compile(r"\\frac\{\d+\}\{\d+\}")
 _IN_PROSE = re.compile(
     rf"(?<![A-Za-z\d.,/_])(?P<number>-?(?:{_MONEY})?\s?-?"
