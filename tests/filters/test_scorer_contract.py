@@ -29,6 +29,7 @@ SENSIBLE: dict[str, Any] = {
     "summary": "The answer is \\boxed{42}.",
     "answer": "42",
     "messages": MESSAGES,
+    "prompt_id": "6e28f46eeab824f3",
     "language": "en",
     "finish_reason": "stop",
     "response_tokens": 20,
@@ -42,9 +43,9 @@ SENSIBLE: dict[str, Any] = {
 }
 """A sensible value for every column that a scorer may read."""
 
-PROBLEMS_FILE = "problems.jsonl"
-NEEDED = {"against": PROBLEMS_FILE}
-"""Settings without a default; a name that ends in .jsonl becomes a file with a problem."""
+ROOT = Path(__file__).resolve().parents[2]
+NEEDED = {"against": "problems.jsonl", "tokenizer": str(ROOT / "dataengine/recipes/tiny_base/student/tokenizer.json")}
+"""Settings without a default: a file with a problem, which the fixture writes, and a tokenizer that is shipped."""
 
 PROSE = ("response", "reasoning", "summary")
 """Columns that a model writes."""
@@ -89,10 +90,10 @@ CPU_SECONDS = 120.0
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where the files are that settings name."""
-    made = tmp_path_factory.mktemp("settings")
+    where = tmp_path_factory.mktemp("settings")
     problem = {"id": "p1", "problem": "A farmer has six fields with seven trees in each of them; how many trees are there?", "answer": "42"}
-    (made / PROBLEMS_FILE).write_text(json.dumps(problem) + "\n")
-    return made
+    (where / NEEDED["against"]).write_text(json.dumps(problem) + "\n")
+    return where
 
 
 def made(name: str, folder: Path) -> Scorer:
@@ -100,7 +101,7 @@ def made(name: str, folder: Path) -> Scorer:
     scorer = find(name)
     needed = [key for key, value in scorer.defaults.items() if value is inspect.Parameter.empty]
     assert set(needed) <= set(NEEDED), f"{name} wants the settings {needed}: say in NEEDED what they may be"
-    return scorer.with_(**{key: str(folder / NEEDED[key]) if NEEDED[key].endswith(".jsonl") else NEEDED[key] for key in needed})
+    return scorer.with_(**{key: str(folder / NEEDED[key]) for key in needed})
 
 
 def rows(scorer: Scorer, **columns: list[Any]) -> pl.DataFrame:
@@ -127,11 +128,12 @@ def test_no_text_makes_it_raise_or_hang_and_it_says_the_same_twice(name: str, fo
     scorer = made(name, folder)
     for column in set(scorer.columns) & {*PROSE, "answer"}:
         started = time.process_time()
-        table = rows(scorer, **{column: list(HOSTILE.values())})
-        scores = checked(scorer, table, list(HOSTILE))
+        read = [name for name in scorer.columns if name == column or name not in scorer.optional]  # the hostile text is what is judged
+        table = rows(scorer, **{column: list(HOSTILE.values())}).select(read)
+        checked(scorer, table, list(HOSTILE))
         assert time.process_time() - started < CPU_SECONDS
-        small = [at for at, text in enumerate(HOSTILE.values()) if len(text) < 100_000]
-        assert pickle.loads(pickle.dumps(scorer)).score(table[small]).to_list() == [scores[at] for at in small]
+        small = table[[at for at, text in enumerate(HOSTILE.values()) if len(text) < 100_000]]
+        assert pickle.loads(pickle.dumps(scorer)).score(small).to_list() == scorer.score(small).to_list()
 
 
 @pytest.mark.parametrize("name", KNOWN)
@@ -178,4 +180,5 @@ def test_its_docstring_defines_its_value(name: str) -> None:
     text = inspect.getdoc(find(name).function) or ""
     opening = text.partition("\n\n")[0]
     assert opening.endswith((".", ":", ")")), f"{name}: the docstring opens with a sentence of what the value is"
-    assert re.search(r"\b(0|1|None|none|share|score|sum|mean|value|probability|reward)\b", opening), f"{name}: which value means what?"
+    said = re.search(r"(?i)\b(0|1|none|share|score|sum|mean|quarter|value|probability|reward)\b", opening)
+    assert said, f"{name}: which value means what?"
