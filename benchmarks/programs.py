@@ -34,52 +34,71 @@ from filters.programs import passes_tests
 from filters.sandbox import sandboxes
 
 TIMEOUT = 5.0
-TASKS: dict[str, tuple[str, str, Callable[[random.Random], str]]] = {
-    "sum": ("print(sum(map(int, input().split())))", "print(sum(map(int, input().split()[1:])))", lambda r: _numbers(r)),
-    "largest gap": (
-        "a = sorted(map(int, input().split()))\nprint(max(y - x for x, y in zip(a, a[1:])))",
-        "a = list(map(int, input().split()))\nprint(max(y - x for x, y in zip(a, a[1:])))",
-        lambda r: _numbers(r),
-    ),
-    "gcd": (
-        "import math\na, b = map(int, input().split())\nprint(math.gcd(a, b), a * b // math.gcd(a, b))",
-        "a, b = map(int, input().split())\nwhile b:\n    a, b = b, a % b\nprint(a, a * b)",
-        lambda r: f"{r.randint(1, 10**6)} {r.randint(1, 10**6)}",
-    ),
-    "words": (
-        "from collections import Counter\nfor w, n in sorted(Counter(input().split()).items()):\n    print(w, n)",
-        "from collections import Counter\nfor w, n in Counter(input().split()).items():\n    print(w, n)",
-        lambda r: " ".join(r.choice("abcdefg") * 2 for _ in range(20)),
-    ),
-    "primes": (
-        "n = int(input())\nprint(*[k for k in range(2, n) if all(k % d for d in range(2, int(k**0.5) + 1))])",
-        "n = int(input())\nprint(*[k for k in range(2, n) if all(k % d for d in range(2, int(k**0.5)))])",
-        lambda r: str(r.randint(10, 300)),
-    ),
-    "shortest path": (
-        "import heapq\nn, m = map(int, input().split())\ng = [[] for _ in range(n)]\nfor _ in range(m):\n    a, b, w = map(int, input().split())\n"
-        "    g[a].append((b, w))\n    g[b].append((a, w))\nd = [10**9] * n\nd[0] = 0\nq = [(0, 0)]\nwhile q:\n    x, a = heapq.heappop(q)\n"
-        "    for b, w in g[a]:\n        if x + w < d[b]:\n            d[b] = x + w\n            heapq.heappush(q, (d[b], b))\nprint(*d)",
-        "n, m = map(int, input().split())\nraise ValueError('not today')",
-        lambda r: "12 30\n" + "\n".join(f"{r.randrange(12)} {r.randrange(12)} {r.randint(1, 9)}" for _ in range(30)),
-    ),
-    "mean": ("a = list(map(int, input().split()))\nprint(sum(a) / len(a))", "a = list(map(int, input().split()))\nprint(sum(a) // len(a))", lambda r: _numbers(r)),
-    "reverse lines": ("import sys\nprint(*reversed(sys.stdin.read().splitlines()), sep='\\n')", "import sys\nprint(input())", lambda r: "\n".join(_numbers(r) for _ in range(5))),
-}  # fmt: skip
 
 
 def _numbers(rng: random.Random) -> str:
     return " ".join(str(rng.randint(-1000, 1000)) for _ in range(12))
 
 
+def _pair(rng: random.Random) -> str:
+    return f"{rng.randint(1, 10**6)} {rng.randint(1, 10**6)}"
+
+
+def _words(rng: random.Random) -> str:
+    return " ".join(rng.choice("abcdefg") * 2 for _ in range(20))
+
+
+def _edges(rng: random.Random) -> str:
+    return "12 30\n" + "\n".join(f"{rng.randrange(12)} {rng.randrange(12)} {rng.randint(1, 9)}" for _ in range(30))
+
+
+PATHS = """\
+import heapq
+n, m = map(int, input().split())
+g = [[] for _ in range(n)]
+for _ in range(m):
+    a, b, w = map(int, input().split())
+    g[a].append((b, w))
+    g[b].append((a, w))
+d = [10**9] * n
+d[0] = 0
+q = [(0, 0)]
+while q:
+    x, a = heapq.heappop(q)
+    for b, w in g[a]:
+        if x + w < d[b]:
+            d[b] = x + w
+            heapq.heappush(q, (d[b], b))
+print(*d)
+"""
+GAPS = "a = sorted(map(int, input().split()))\nprint(max(y - x for x, y in zip(a, a[1:])))"
+GCD = "import math\na, b = map(int, input().split())\nprint(math.gcd(a, b), a * b // math.gcd(a, b))"
+COUNT = "from collections import Counter\nfor w, n in sorted(Counter(input().split()).items()):\n    print(w, n)"
+PRIMES = "n = int(input())\nprint(*[k for k in range(2, n) if all(k % d for d in range(2, int(k**0.5) + 1))])"
+MEAN = "a = list(map(int, input().split()))\nprint(sum(a) / len(a))"
+LINES = "import sys\nprint(*reversed(sys.stdin.read().splitlines()), sep='\\n')"
+TASKS: list[tuple[str, str, Callable[[random.Random], str]]] = [
+    ("print(sum(map(int, input().split())))", "print(sum(map(int, input().split()[1:])))", _numbers),
+    (GAPS, GAPS.replace("sorted", "list"), _numbers),
+    (GCD, GCD.replace("a * b //", "a * b *"), _pair),
+    (COUNT, COUNT.replace("sorted", "list"), _words),
+    (PRIMES, PRIMES.replace(" + 1", ""), lambda rng: str(rng.randint(10, 300))),
+    (PATHS, PATHS.replace("d[0] = 0", "raise ValueError"), _edges),
+    (MEAN, MEAN.replace("/", "//"), _numbers),
+    (LINES, LINES.replace("reversed", "list"), lambda rng: "\n".join(_numbers(rng) for _ in range(5))),
+]
+"""(right program, buggy program, what makes an input)."""
+
+
 def programs(count: int, cases: int) -> list[tuple[str, list[tuple[str, str]]]]:
     """(source, cases) of each; every third one is buggy. The expected outputs are those of the right program, run once here."""
     rng = random.Random(0)
-    wanted = [(task, [TASKS[task][2](rng) for _ in range(cases)]) for task in (list(TASKS)[k % len(TASKS)] for k in range(count))]
+    wanted = [(task, [TASKS[task][2](rng) for _ in range(cases)]) for task in (k % len(TASKS) for k in range(count))]
     unique = sorted({(task, given) for task, inputs in wanted for given in inputs})
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         outputs = dict(zip(unique, pool.map(lambda ask: run_once(TASKS[ask[0]][0], ask[1])[1], unique), strict=True))
-    return [(TASKS[task][k % 3 == 2], [(given, outputs[task, given]) for given in inputs]) for k, (task, inputs) in enumerate(wanted)]
+    sources = [(right, buggy) for right, buggy, _ in TASKS]
+    return [(sources[task][k % 3 == 2], [(given, outputs[task, given]) for given in inputs]) for k, (task, inputs) in enumerate(wanted)]
 
 
 def run_once(source: str, given: str) -> tuple[bool, str]:

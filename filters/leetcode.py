@@ -10,7 +10,7 @@ from functools import *
 from heapq import *
 from itertools import *
 from math import *
-from operator import add, and_, attrgetter, itemgetter, mul, or_, xor
+from operator import attrgetter, itemgetter
 from typing import *
 """
 """Imported before every solution."""

@@ -192,8 +192,7 @@ class Reader:
 
     def _empty(self, row: Sequence[Any]) -> Any:
         if row[0] == "o":
-            kind = self.classes[row[1]]
-            return kind.__new__(kind)
+            return object.__new__(self.classes[row[1]])
         return DICTS[row[0]]() if row[0] in DICTS else LISTS[row[0]]()
 
     def _build(self, number: int) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -16,6 +17,8 @@ from filters.program_tests import Tests
 from filters.sandbox import Isolation, Outcome, Program, Sandbox, SandboxFailure, sandboxes
 from filters.sandbox_confine import Limits
 
+_ERROR = re.compile(r"\s*(?:[\w.]+(?:Error|Exception|Exit|Interrupt)|terminate called)\b")
+"""The line of a traceback that says what it was (node prints its version after it)."""
 Verdict = Literal[
     "passed", "wrong", "runtime error", "compile error", "timeout", "memory", "output limit", "sandbox failure", "bad tests", "no runtime"
 ]  # fmt: skip
@@ -285,7 +288,8 @@ def _how_it_ended(status: int) -> str:
 
 def _last_line(outcome: Outcome | None) -> str:
     lines = outcome.errors.decode(errors="replace").strip().splitlines() if outcome else []
-    return lines[-1].strip()[:300] if lines else ""
+    named = [line for line in lines if _ERROR.match(line)]
+    return (named or lines)[-1].strip()[:300] if lines else ""
 
 
 def _bytes(text: str) -> bytes:

@@ -6,7 +6,7 @@ Each guard is the first process of a PID namespace of its own, so its end is the
 
 from __future__ import annotations
 
-import _signal
+import _signal  # pyright: ignore[reportMissingImports] (typeshed has only its wrapper)
 import contextlib
 import gc
 import importlib
@@ -108,7 +108,9 @@ def zygote(control: socket.socket, *, walls: bool, user: int | None, fork_hooks:
     hide_memory()
     bound_capabilities()
     if name := machine():
-        common_filter(name), program_filter(name, processes=False), program_filter(name, processes=True)
+        common_filter(name)  # made once, for all that will be forked
+        for processes in (False, True):
+            program_filter(name, processes=processes)
     own = _own_namespace() if walls else None
     gc.collect()
     gc.freeze()

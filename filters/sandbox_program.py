@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import _signal
+import _signal  # pyright: ignore[reportMissingImports] (typeshed has only its wrapper)
 import atexit
 import json
 import os
@@ -154,10 +154,10 @@ def _call(code: Any, name: str, given: list[Any]) -> None:
 
 
 def _function(world: dict[str, Any], name: str) -> Callable[..., Any]:
-    if name in world:
-        return world[name]
     if "Solution" in world and hasattr(world["Solution"], name):
         return getattr(world["Solution"](), name)
+    if name in world:
+        return world[name]
     raise NameError(f"name {name!r} is not defined")
 
 

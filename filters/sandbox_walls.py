@@ -158,12 +158,15 @@ def bubblewrap(program: str, inside: list[str], *, code: str) -> list[str]:
     line += ["--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try"]
     line += [] if os.geteuid() == 0 else ["--unshare-user"]
     line += ["--cap-add", "ALL", "--clearenv", "--setenv", "PATH", "/usr/local/bin:/usr/bin:/bin"]
-    for path in visible():
+    shown = visible()
+    for folder in sorted({str(parent) for path in (*shown, *DEVICES, code) for parent in Path(path).parents} - {"/"}):
+        line += ["--perms", "0755", "--dir", folder]  # made by itself it is closed to other users
+    for path in shown:
         if Path(path).is_symlink():
             line += ["--symlink", os.readlink(path), path]  # noqa: PTH115 (the text of the link, as it is)
         else:
             line += ["--ro-bind", path, path]
-    if not any(code == path or code.startswith(path + "/") for path in visible()):
+    if not any(code == path or code.startswith(path + "/") for path in shown):
         line += ["--ro-bind", code, code]
     for path in DEVICES:
         line += ["--dev-bind", path, path]
