@@ -70,7 +70,8 @@ def not_leaked(response: pl.Series, *, against: str, n: int = 10) -> list[Score]
     """1 for a text without a run of `n` words of the problems in `against`, else 0 with the longest run named.
 
     `against`: a .parquet or .jsonl(.gz, .zst) file of problems, or a folder of such files; see QUESTION, SOLUTION, SET and PROBLEM for the
-    columns. The reason names set, problem, part, and the place in characters: `leaked: 34 words of aime24/7 (question) at 210:388 '...'`.
+    columns. A step's fingerprint holds this path, not what is in the file: give changed problems another name. The reason names set,
+    problem, part, and the place in characters: `leaked: 34 words of aime24/7 (question) at 210:388 '...'`.
     """
     index = index_of_files(against, n=n)
     clean = Score(1.0, f"no {n} words in a row of {len(index.entries)} questions and solutions")

@@ -46,7 +46,8 @@ def not_near_duplicate(response: pl.Series, *, similarity: float = 0.8) -> list[
         elif match.row < 0:
             scores.append(Score(1.0, f"no earlier text is {similarity:.2f} alike"))
         else:
-            scores.append(Score(1.0 - match.similarity, f"{match.similarity:.2f} alike to row {match.row} (estimated from {BINS} minima)"))
+            begins = response[match.row][:60]
+            scores.append(Score(1.0 - match.similarity, f"{match.similarity:.2f} alike (of {BINS} minima) to an earlier text: {begins!r}"))
     return scores
 
 

@@ -120,11 +120,11 @@ def test_batches_are_compared_with_all_that_was_kept_before() -> None:
     assert (seen.kept, seen.added) == (3000, 3001 + len(texts[::7]))
 
 
-def test_the_reason_names_the_row_and_a_text_without_words_is_unjudged() -> None:
+def test_the_reason_shows_the_earlier_text_and_a_text_without_words_is_unjudged() -> None:
     text = " ".join(f"word{place}" for place in range(50))
     scores = not_near_duplicate.score(pl.DataFrame({"response": ["...", text, "so", f"{text}!", None]})).to_list()
     assert [score["value"] for score in scores] == [None, 1.0, 1.0, 0.0, None]
-    assert scores[3]["reason"] == "1.00 alike to row 1 (estimated from 128 minima)"
+    assert scores[3]["reason"] == f"1.00 alike (of 128 minima) to an earlier text: {text[:60]!r}"
     assert scores[0]["reason"] == "no words to compare"
 
 
