@@ -13,7 +13,7 @@ import numpy as np
 from filters.compiled import compiled
 from filters.function_words import LANGUAGES
 from filters.line_language import OWN, PROVEN, judge
-from filters.script_words import COMPOUND, END, KEY, LATIN, LETTERS, LINE_ENDS, SCRIPT, START, UPPER, WRITTEN, Tables, mark_words
+from filters.script_words import COMPOUND, END, KEY, LATIN, LETTERS, LINE_ENDS, MARK, SCRIPT, START, UPPER, WRITTEN, Tables, mark_words
 from filters.scripts import SCRIPTS
 
 MOST_WORDS = 1024
@@ -71,7 +71,7 @@ def read_all(
     longest = 0
     for row in range(len(offsets_R) - 1):
         longest = max(longest, offsets_R[row + 1] - offsets_R[row])
-    marks, masks_W, run = np.empty((longest + 2, 6), dtype=np.int64), np.zeros(MOST_WORDS, dtype=np.uint64), np.zeros(_RUN, dtype=np.int64)
+    marks, run = np.empty((longest + 2, MARK), dtype=np.int64), np.zeros(_RUN, dtype=np.int64)
     found = noted = 0
     for row in range(len(offsets_R) - 1):
         count = mark_words(data, offsets_R[row], offsets_R[row + 1], tables, marks)
@@ -83,7 +83,7 @@ def read_all(
             marks[:count], data, targets_R[row], own_terms, tables.unit_S, lexicon, run, words_RS[row], terms_R[row:], runs, found
         )
         if targets_R[row, 2] >= 0 or targets_R[row, 3] > 0:
-            noted = _judge_lines(marks[:count], targets_R[row], lexicon, masks_W, lines, noted, row, offsets_R[row])
+            noted = _judge_lines(marks[:count], targets_R[row], lexicon, lines, noted, row, offsets_R[row])
     return found, noted
 
 
@@ -220,11 +220,10 @@ def _end_run(
 
 
 @compiled
-def _judge_lines(
-    marks: np.ndarray, target: np.ndarray, lexicon: Lexicon, masks_W: np.ndarray, lines: np.ndarray, noted: int, row: int, begin: int
-) -> int:
+def _judge_lines(marks: np.ndarray, target: np.ndarray, lexicon: Lexicon, lines: np.ndarray, noted: int, row: int, begin: int) -> int:
     """Note the lines that are, or may be, in another language of the same script."""
     keys, masks, family_L = lexicon
+    keys_W, masks_W = np.empty(MOST_WORDS, dtype=np.uint64), np.empty(MOST_WORDS, dtype=np.uint64)
     language, family, kana = target[1], target[2], target[3]
     words = letters = hans = kanas = 0
     start = begin
@@ -232,18 +231,19 @@ def _judge_lines(
         script = mark[SCRIPT]
         if script == family and family >= 0:
             if words < MOST_WORDS:
-                masks_W[words] = _mask_of(np.uint64(mark[KEY]), keys, masks)
+                keys_W[words] = np.uint64(mark[KEY])
+                masks_W[words] = _mask_of(keys_W[words], keys, masks)
             words, letters = words + 1, letters + mark[LETTERS]
         elif script == HAN:
             hans += mark[LETTERS]
         elif script == HIRAGANA or script == KATAKANA:  # noqa: SIM109 - a tuple is slower here
             kanas += mark[LETTERS]
         elif script == LINE_ENDS:
-            own, verdict, rival = words, OWN, -1
+            own, verdict, rival, seen = words, OWN, -1, min(words, MOST_WORDS)
             if (kana == 1 and 4 * kanas > hans > 0) or (kana == 2 and kanas == 0 and hans >= 10):
                 own, verdict = hans, PROVEN
             elif words >= 4:
-                verdict, rival = judge(masks_W[: min(words, MOST_WORDS)], letters, language, family, family_L)
+                verdict, rival = judge(keys_W[:seen], masks_W[:seen], letters, language, family, family_L)
             if verdict != OWN:
                 if noted < len(lines):
                     note = lines[noted]

@@ -17,12 +17,13 @@ OWN, PROVEN, ASK, SHORT = range(4)
 
 
 @compiled
-def judge(masks_W: np.ndarray, letters: int, language: int, family: int, family_L: np.ndarray) -> tuple[int, int]:
+def judge(keys_W: np.ndarray, masks_W: np.ndarray, letters: int, language: int, family: int, family_L: np.ndarray) -> tuple[int, int]:
     """(what is known of a line, the rival language or -1).
 
-    `masks_W` uint64: the languages of each word's function word; `language` the wanted one, -1 where we have no words of it; `family`
-    its script, `family_L` the script of each language. A line is OWN where a twelfth of its words are its own function words and no
-    other language has more; PROVEN where a rival has four of its own at least, and three times as many. The bars are ours.
+    `keys_W` uint64: the words' hashes, `masks_W` uint64: the languages whose function words they are; `language` the wanted one, -1 where
+    we have no words of it; `family` its script, `family_L` the script of each language. A line is OWN where a twelfth of its words are its
+    own function words and no other language has more; PROVEN where a rival has four that are not ours, three of them different, and
+    three times as many as we have that are not its own. The bars are ours.
     """
     hits_L = np.zeros(len(family_L), dtype=np.int64)
     for mask in masks_W:
@@ -38,12 +39,16 @@ def judge(masks_W: np.ndarray, letters: int, language: int, family: int, family_
     if most <= own and 12 * own >= len(masks_W):
         return OWN, -1
     ours, theirs = np.uint64(1) << np.uint64(max(language, 0)), np.uint64(1) << np.uint64(max(rival, 0))
-    only_theirs = only_ours = 0
-    for mask in masks_W:
-        only_theirs += np.int64(mask & theirs != 0 and mask & ours == 0)
-        only_ours += np.int64(mask & ours != 0 and mask & theirs == 0)
-    leads = language >= 0 and most > own
-    if leads and only_theirs >= 4 and only_theirs > 3 * only_ours and 6 * most >= len(masks_W):
+    only_theirs = only_ours = different = 0
+    first = second = np.uint64(0)
+    for word in range(len(masks_W)):
+        if masks_W[word] & theirs != 0 and masks_W[word] & ours == 0:
+            only_theirs += 1
+            if different == 0 or (keys_W[word] != first and (different == 1 or keys_W[word] != second)):
+                first, second, different = keys_W[word], first, different + 1
+        only_ours += np.int64(masks_W[word] & ours != 0 and masks_W[word] & theirs == 0)
+    leads = language >= 0 and most > own and different >= 2
+    if leads and different >= 3 and only_theirs >= 4 and only_theirs > 3 * only_ours and 6 * most >= len(masks_W):
         return PROVEN, rival
     if letters >= LONG_LINE:
         return ASK, rival

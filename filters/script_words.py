@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from filters.compiled import code_point, compiled
-from filters.masks import ends_plain, is_digit, is_letter, is_space, masked_until, token_end, wordish
+from filters.masks import BACKSLASH, DOLLAR, ends_plain, is_digit, is_letter, is_space, masked_until, token_end, wordish
 from filters.scripts import INHERIT, SCRIPTS
 
 LONG_SENTENCE = 80
@@ -31,7 +31,7 @@ RUN_ENDS, LINE_ENDS = -1, -2
 UPPER, CAMEL, COMPOUND = 1, 2, 4
 """How a word is written: first letter in upper case, a capital inside, one of several words joined by hyphens."""
 
-LATIN = SCRIPTS.index("Latin")
+LATIN, GREEK = SCRIPTS.index("Latin"), SCRIPTS.index("Greek")
 _OFFSET, _PRIME = np.uint64(0xCBF29CE484222325), np.uint64(0x100000001B3)
 
 
@@ -53,7 +53,7 @@ class Tables(NamedTuple):
 @compiled
 def mark_words(data: np.ndarray, begin: int, end: int, tables: Tables, marks: np.ndarray) -> int:
     """Write the marks of `data[begin:end]` (as many rows as bytes, and two, are room enough); how many there are."""
-    script_C, lower_C, kind_B, unit_S, cased_S = tables
+    script_C, lower_C, kind_B = tables.script_C, tables.lower_C, tables.kind_B
     count = in_line = 0
     i = begin
     while i < end:
@@ -80,19 +80,8 @@ def mark_words(data: np.ndarray, begin: int, end: int, tables: Tables, marks: np
             elif script == LATIN:
                 j, count = _token(data, i, begin, end, kind_B, script_C, lower_C, marks, count)
                 in_line += j - i
-            elif unit_S[script] > 0:
-                letters = 1
-                while j < end and data[j] >= 0xE0:
-                    code, behind = code_point(data, j)
-                    if np.int64(script_C[code]) - 1 != script:
-                        break
-                    j, letters = behind, letters + 1
-                count = _word(marks, count, i, j, script, letters, 0, np.uint64(0))
-                in_line += letters
             else:
-                j, key, letters, written = word_at(data, i, end, script, script_C, lower_C)
-                if letters > 1 or not cased_S[script]:
-                    count = _word(marks, count, i, j, script, letters, written, key)
+                j, count, letters = _letters(data, i, end, script, tables, marks, count)
                 in_line += letters
             i = j
         elif kind == DIGIT or kind == JOINER:  # noqa: SIM109 - a tuple is slower here
@@ -104,6 +93,8 @@ def mark_words(data: np.ndarray, begin: int, end: int, tables: Tables, marks: np
             j = masked_until(data, i, end)
             if j > i:
                 count = _ends(marks, count, i, RUN_ENDS)
+            if byte == BACKSLASH or byte == DOLLAR:  # noqa: SIM109 - a tuple is slower here
+                count = _in_formula(data, i, j, tables, marks, count)
             i = max(j, i + 1)
         else:
             i += 1
@@ -114,6 +105,38 @@ def mark_words(data: np.ndarray, begin: int, end: int, tables: Tables, marks: np
         if in_line >= LONG_SENTENCE and (byte == 46 or byte == 33 or byte == 63) and i < end and is_space(data[i]):
             count, in_line = _ends(marks, count, i, LINE_ENDS), 0
     return _ends(marks, count, end, LINE_ENDS)
+
+
+@compiled
+def _letters(data: np.ndarray, i: int, end: int, script: int, tables: Tables, marks: np.ndarray, count: int) -> tuple[int, int, int]:
+    """Mark what begins at `i` with a letter of another script than Latin: (byte behind, marks, letters)."""
+    if tables.unit_S[script] == 0:
+        j, key, letters, written = word_at(data, i, end, script, tables.script_C, tables.lower_C)
+        if letters > 1 or not tables.cased_S[script]:
+            count = _word(marks, count, i, j, script, letters, written, key)
+        return j, count, letters
+    j, letters = i, 0
+    while j < end and data[j] >= 0xE0:
+        code, behind = code_point(data, j)
+        if np.int64(tables.script_C[code]) - 1 != script:
+            break
+        j, letters = behind, letters + 1
+    return j, _word(marks, count, i, j, script, letters, 0, np.uint64(0)), letters
+
+
+@compiled
+def _in_formula(data: np.ndarray, i: int, end: int, tables: Tables, marks: np.ndarray, count: int) -> int:
+    """Mark the words of a formula that are neither Latin nor Greek: such letters are no variables."""
+    while i < end:
+        if data[i] < 128:
+            i += 1
+            continue
+        code, j = code_point(data, i)
+        script = np.int64(tables.script_C[code]) - 1
+        if script >= 0 and script != INHERIT - 1 and script != LATIN and script != GREEK:
+            j, count, _ = _letters(data, i, end, script, tables, marks, count)
+        i = j
+    return count
 
 
 @compiled

@@ -125,6 +125,15 @@ def test_terms_are_borrowed_and_speech_is_mixing(thought: str, foreign: list[str
     assert [found["text"] for found in explain_language(thought, target="zh")] == foreign
 
 
+def test_letters_of_other_scripts_are_no_formula() -> None:
+    assert [f["text"] for f in explain_language("So $5 \\text{元} + \\alpha$ and \\[ x = 所以 3 \\] is it", target="en")] == ["元", "所以"]
+    assert share("得 $5 \\text{元}$", "计算") == 1.0
+
+
+def test_one_word_said_again_makes_no_other_language() -> None:
+    assert share("det(A) = 1 * det(B) - 3 * det(C) + 4 * det(D) - det(E) so it is small", "Compute the determinant of it") == 1.0
+
+
 def test_findings_are_where_they_say_and_add_up_to_the_share() -> None:
     english = "So we have three apples in the basket and two pears on the table."
     french = "Nous avons donc trois pommes dans le panier et deux poires sur la table."
