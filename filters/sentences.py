@@ -72,17 +72,19 @@ def _ends_sentence(word: str, following: str) -> bool:
     if match.group(2) not in ".…":
         return True
     body = match.group(1).lstrip(_OPENING_MARKS)
-    following = following.lstrip(_OPENING_MARKS)
+    last, following = not following, following.lstrip(_OPENING_MARKS)
     if body.endswith((".", "…")) or match.group(2) == "…" or body.isdigit():
         return not following[:1].islower()
     if body.lower() in BEFORE_NUMBERS:
         return not following[:1].isdigit()
     if body.lower() in ABBREVIATIONS or _INITIALS.fullmatch(body):
+        if not following[:1].isalpha():
+            return len(body) == 1 and not last  # `from jug A. - Then` ends, `at 5 p.m. (sharp)` goes on
         return following[:1].isupper() and _WORDS.findall(following)[0].lower() in OPENERS
     return True
 
 
-_SEPARATORS = re.compile(r"[;@#$%&?!*()\[\]{}<>\"`«»“”„‘’…]|\.{2,}|--|[:,](?!\d)")
+_SEPARATORS = re.compile(r"[;@#$%&?!*–—()\[\]{}<>\"`«»“”„‘’…]|\.{2,}|--|[:,](?!\d)")
 _CLITIC = re.compile(r"(?i)(?<=[^\W\d_])(n't|'(?:ll|re|ve|s|m|d))(?!\w)")
 _JOINED = re.compile(r"\b(?:(CAN)(NOT)|(GIM|LEM)(ME)|(GON|WAN)(NA)|(GOT)(TA))\b")
 
