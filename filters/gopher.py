@@ -38,6 +38,7 @@ LIMITS = {
 }
 """Table A1: the share from which on a text is to be removed. Lines and paragraphs are shares of their number, the others of characters."""
 
+_FACTOR = np.uint64(0xBF58476D1CE4E5B9)  # of splitmix64
 LONGEST = 10
 TOP = 4
 _LINE_STATISTICS = 4
@@ -120,8 +121,9 @@ def _grams(exact_W: np.ndarray, start_W: np.ndarray, stop_W: np.ndarray, first_W
     most = 1
     for row in range(len(first_W) - 1):
         most = max(most, first_W[row + 1] - first_W[row])
-    key_T, first_T = np.empty(1 << _bits(most), np.uint64), np.empty(1 << _bits(most), np.int32)
-    name, count, seen, alive = np.empty(most, np.int32), np.empty(most, np.int32), np.empty(most, np.int32), np.empty(most, np.int32)
+    first_T = np.empty(1 << _bits(most), np.int32)
+    name, longer, count = np.empty(most, np.int32), np.empty(most, np.int32), np.empty(most, np.int32)
+    seen, alive = np.empty(most, np.int32), np.empty(most, np.int32)
     for row in range(len(first_W) - 1):
         begin, words = first_W[row], first_W[row + 1] - first_W[row]
         living = words
@@ -129,7 +131,11 @@ def _grams(exact_W: np.ndarray, start_W: np.ndarray, stop_W: np.ndarray, first_W
             alive[place] = place
             seen[place] = 0
         for n in range(2, LONGEST + 1):
-            living = _survivors(n, living, alive, name, count, exact_W[begin : begin + words], key_T, first_T)
+            if n == 2:
+                living = _survivors(living, alive, exact_W[begin : begin + words], name, count, first_T)
+            else:
+                living = _survivors(living, alive, name, longer, count, first_T)
+                name, longer = longer, name
             if living == 0:
                 break
             if n <= TOP:
@@ -139,33 +145,30 @@ def _grams(exact_W: np.ndarray, start_W: np.ndarray, stop_W: np.ndarray, first_W
 
 
 @compiled
-def _survivors(
-    n: int,
-    living: int,
-    alive: np.ndarray,
-    name: np.ndarray,
-    count: np.ndarray,
-    exact_W: np.ndarray,
-    key_T: np.ndarray,
-    first_T: np.ndarray,
-) -> int:
-    """How many places begin an n-gram that occurs twice; they are left in `alive`, with its name and count."""
+def _survivors(living: int, alive: np.ndarray, part: np.ndarray, name: np.ndarray, count: np.ndarray, first_T: np.ndarray) -> int:
+    """How many places begin an n-gram that occurs twice; they are left in `alive`, with its name and count.
+
+    `part`: the name (or the word's hash) of what is one word shorter at each place. The table holds places only, so that it stays small.
+    """
     bits = _bits(living)
     first_T[: 1 << bits] = -1
     kept = 0
-    for k in range(living):
+    for k in range(living - 1):
         place = alive[k]
-        if n == 2 and k + 1 < living:
-            key = exact_W[place] * HASH + exact_W[place + 1]
-        elif n > 2 and k + 1 < living and alive[k + 1] == place + 1:
-            key = np.uint64(name[place]) << np.uint64(32) | np.uint64(name[place + 1])
-        else:
+        if alive[k + 1] != place + 1:
             continue
-        slot = _slot(key, key_T, first_T, bits)
-        if first_T[slot] < 0:
-            key_T[slot], first_T[slot], count[place] = key, place, 0
-        name[place] = first_T[slot]
-        count[first_T[slot]] += 1
+        one, other = part[place], part[place + 1]
+        slot = np.int64(((np.uint64(one) * HASH + np.uint64(other)) * _FACTOR) >> np.uint64(64 - bits))
+        first = first_T[slot]
+        while first >= 0 and (part[first] != one or part[first + 1] != other):
+            slot = (slot + 1) & ((1 << bits) - 1)
+            first = first_T[slot]
+        if first < 0:
+            first = place
+            first_T[slot] = place
+            count[place] = 0
+        name[place] = first
+        count[first] += 1
         alive[kept] = place
         kept += 1
     again = 0
