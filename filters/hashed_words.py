@@ -78,6 +78,7 @@ _last: tuple[pl.Series, Words | None] = pl.Series(dtype=pl.String), None
 
 def parts_of(texts: pl.Series) -> Iterator[pl.Series]:
     """The texts in order, cut into series of about PART_BYTES; a column that is no longer comes back whole."""
+    texts = texts.cast(pl.String)  # a column of nothing but nulls has no type
     size_R = texts.str.len_bytes().fill_null(0).to_numpy()
     part_R = np.cumsum(size_R, dtype=np.int64) // PART_BYTES
     bounds = [*np.flatnonzero(np.diff(part_R, prepend=-1)).tolist(), len(texts)]

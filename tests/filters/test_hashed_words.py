@@ -100,7 +100,8 @@ def test_long_columns_are_cut_into_parts_in_order() -> None:
     assert pl.concat(parts).equals(texts)
     assert max(part.str.len_bytes().sum() for part in parts) <= PART_BYTES + PART_BYTES // 3
     assert [list(part) for part in parts_of(pl.Series([None, "a"]))] == [[None, "a"]]
-    assert list(parts_of(pl.Series(dtype=pl.String))) == []
+    assert list(parts_of(pl.Series(dtype=pl.String))) == list(parts_of(pl.Series([]))) == []
+    assert [list(part) for part in parts_of(pl.Series([None, None]))] == [[None, None]]
 
 
 def test_null_is_an_empty_text_and_a_slice_begins_where_it_begins() -> None:

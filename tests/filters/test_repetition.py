@@ -113,6 +113,10 @@ def test_any_long_text_is_scored(text: str) -> None:
     assert not_repetitive(text).value == 0.0
 
 
+def test_a_column_of_nothing_but_nulls_is_unjudged() -> None:
+    assert not_repetitive.score(pl.DataFrame({"response": [None, None]})).struct.field("reason").to_list() == ["no response"] * 2
+
+
 def test_an_n_gram_has_at_least_one_word() -> None:
     with pytest.raises(ValueError, match="at least 1, got 0"):
         not_repetitive("a b c", n=0)
