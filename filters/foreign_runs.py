@@ -102,12 +102,12 @@ def _mask_of(key: np.uint64, keys: np.ndarray, masks: np.ndarray) -> np.uint64:
 @compiled
 def _count_all(marks: np.ndarray, unit_S: np.ndarray, lexicon: Lexicon, words_S: np.ndarray, hits_L: np.ndarray) -> None:
     """Words of every script and function words of every language, of a text whose language is asked for."""
-    for mark in marks:
-        script = mark[SCRIPT]
+    for k in range(len(marks)):
+        script = marks[k, SCRIPT]
         if script < 0:
             continue
-        words_S[script] += mark[LETTERS] if unit_S[script] > 0 else 1
-        mask, place = _mask_of(np.uint64(mark[KEY]), lexicon.keys, lexicon.masks), 0
+        words_S[script] += marks[k, LETTERS] if unit_S[script] > 0 else 1
+        mask, place = _mask_of(np.uint64(marks[k, KEY]), lexicon.keys, lexicon.masks), 0
         while mask != 0:
             hits_L[place] += np.int64(mask & np.uint64(1))
             mask, place = mask >> np.uint64(1), place + 1
@@ -130,20 +130,20 @@ def _count_runs(
     """Count own words, and foreign ones run by run."""
     keys, masks = lexicon.keys, lexicon.masks
     scripts = target[0]
-    run[:] = 0
-    for mark in marks:
-        script = mark[SCRIPT]
+    run.fill(0)
+    for k in range(len(marks)):
+        script = marks[k, SCRIPT]
         if script >= 0 and not scripts >> script & 1:
-            if script == LATIN and _among(np.uint64(mark[KEY]), terms):
+            if script == LATIN and _among(np.uint64(marks[k, KEY]), terms):
                 continue
             if run[_WORDS] > 0 and run[_RUN_SCRIPT] != script:
                 found = _end_run(run, data, unit_S, words_S, borrowed, runs, found)
-            _extend(run, mark, unit_S, _mask_of(np.uint64(mark[KEY]), keys, masks) if script == LATIN else np.uint64(0))
+            _extend(run, marks, k, unit_S, _mask_of(np.uint64(marks[k, KEY]), keys, masks) if script == LATIN else np.uint64(0))
             continue
         if run[_WORDS] > 0 and (script >= 0 or run[_RUN_SCRIPT] == LATIN or script == LINE_ENDS):
             found = _end_run(run, data, unit_S, words_S, borrowed, runs, found)
         if script >= 0:
-            words_S[script] += mark[LETTERS] if unit_S[script] > 0 else 1
+            words_S[script] += marks[k, LETTERS] if unit_S[script] > 0 else 1
     return found
 
 
@@ -160,16 +160,16 @@ def _among(key: np.uint64, sorted_keys: np.ndarray) -> bool:
 
 
 @compiled
-def _extend(run: np.ndarray, mark: np.ndarray, unit_S: np.ndarray, mask: np.uint64) -> None:
+def _extend(run: np.ndarray, marks: np.ndarray, k: int, unit_S: np.ndarray, mask: np.uint64) -> None:
     """One more word of the run of foreign words."""
-    small = 0 if mark[WRITTEN] & UPPER else 1
+    small = 0 if marks[k, WRITTEN] & UPPER else 1
     if run[_WORDS] == 0:
-        run[_RUN_START], run[_RUN_SCRIPT], run[_FIRST] = mark[START], mark[SCRIPT], small
-    run[_RUN_END] = mark[END]
-    run[_WORDS] += mark[LETTERS] if unit_S[mark[SCRIPT]] > 0 else 1
+        run[_RUN_START], run[_RUN_SCRIPT], run[_FIRST] = marks[k, START], marks[k, SCRIPT], small
+    run[_RUN_END] = marks[k, END]
+    run[_WORDS] += marks[k, LETTERS] if unit_S[marks[k, SCRIPT]] > 0 else 1
     run[_LAST] = small
     run[_SMALL] += small
-    if mask != 0 and not mark[WRITTEN] & COMPOUND:  # on-policy is a term
+    if mask != 0 and not marks[k, WRITTEN] & COMPOUND:  # on-policy is a term
         run[_ENGLISH_WORDS] += np.int64(mask & _ENGLISH != 0)
         run[_OTHER_WORDS] += np.int64(mask & _ENGLISH == 0)
 
@@ -215,7 +215,7 @@ def _end_run(
             note = runs[found]
             note[0], note[1], note[2], note[3] = run[_RUN_START], run[_RUN_END], script, (words + unit - 1) // unit
         found += 1
-    run[:] = 0
+    run.fill(0)
     return found
 
 
@@ -225,30 +225,32 @@ def _judge_lines(marks: np.ndarray, target: np.ndarray, lexicon: Lexicon, lines:
     keys, masks, family_L = lexicon
     keys_W, masks_W = np.empty(MOST_WORDS, dtype=np.uint64), np.empty(MOST_WORDS, dtype=np.uint64)
     language, family, kana = target[1], target[2], target[3]
-    words = letters = hans = kanas = 0
+    ours = np.uint64(1) << np.uint64(language) if language >= 0 else np.uint64(0)
+    words = letters = hans = kanas = sole = 0
     start = begin
-    for mark in marks:
-        script = mark[SCRIPT]
+    for k in range(len(marks)):
+        script = marks[k, SCRIPT]
         if script == family and family >= 0:
             if words < MOST_WORDS:
-                keys_W[words] = np.uint64(mark[KEY])
+                keys_W[words] = np.uint64(marks[k, KEY])
                 masks_W[words] = _mask_of(keys_W[words], keys, masks)
-            words, letters = words + 1, letters + mark[LETTERS]
+                sole += masks_W[words] == ours
+            words, letters = words + 1, letters + marks[k, LETTERS]
         elif script == HAN:
-            hans += mark[LETTERS]
+            hans += marks[k, LETTERS]
         elif script == HIRAGANA or script == KATAKANA:  # noqa: SIM109 - a tuple is slower here
-            kanas += mark[LETTERS]
+            kanas += marks[k, LETTERS]
         elif script == LINE_ENDS:
             own, verdict, rival, seen = words, OWN, -1, min(words, MOST_WORDS)
             if (kana == 1 and 4 * kanas > hans > 0) or (kana == 2 and kanas == 0 and hans >= 10):
                 own, verdict = hans, PROVEN
-            elif words >= 4:
+            elif words >= 4 and (language < 0 or 5 * sole < words):  # where a fifth is its language's alone, nobody else comes near
                 verdict, rival = judge(keys_W[:seen], masks_W[:seen], letters, language, family, family_L)
             if verdict != OWN:
                 if noted < len(lines):
                     note = lines[noted]
-                    note[0], note[1], note[2], note[3], note[4], note[5] = start, mark[START], own, verdict, rival, row
+                    note[0], note[1], note[2], note[3], note[4], note[5] = start, marks[k, START], own, verdict, rival, row
                 noted += 1
-            words = letters = hans = kanas = 0
-            start = mark[START]
+            words = letters = hans = kanas = sole = 0
+            start = marks[k, START]
     return noted

@@ -141,8 +141,8 @@ def _in_formula(data: np.ndarray, i: int, end: int, tables: Tables, marks: np.nd
 
 @compiled
 def _word(marks: np.ndarray, count: int, start: int, end: int, script: int, letters: int, written: int, key: np.uint64) -> int:
-    mark = marks[count]
-    mark[START], mark[END], mark[SCRIPT], mark[LETTERS], mark[WRITTEN], mark[KEY] = start, end, script, letters, written, np.int64(key)
+    marks[count, START], marks[count, END], marks[count, SCRIPT] = start, end, script
+    marks[count, LETTERS], marks[count, WRITTEN], marks[count, KEY] = letters, written, np.int64(key)
     return count + 1
 
 
