@@ -172,7 +172,7 @@ class Reader:
 
     def fill(self, target: Any, row: Sequence[Any]) -> None:
         """Make `target` hold what the row says, in place."""
-        values = [self.value(reference) for reference in row[-1]]
+        values = [self.value(reference) for reference in row[2 if row[0] == "o" else 1]]
         match row[0]:
             case "l":
                 target[:] = values
