@@ -24,8 +24,8 @@ def knights_and_knaves(response: str, answer: str) -> Score:
     """1 where the answer gives everybody of the solution the right role and nobody two, else 0 (Logic-RL's full match, without its format).
 
     `answer` is the solution, as Logic-RL writes it (`(1) Zoey is a knight` in lines, or one sentence). The answer is read in the last
-    `<answer>`, else the last box, else after "answer", "conclusion" or "therefore", else in the whole reply after the thoughts. It may be
-    a list, a sentence (`Zoey and Ella are knights`), a table, or groups (`Knights: Zoey, Ella`); `not a knight` is a knave.
+    `<answer>`, else the last box, else after the last "answer", "conclusion" or "therefore" that speaks of everybody, else in the whole
+    reply. It may be a list, a sentence (`Zoey and Ella are knights`), a table, or groups (`Knights: Zoey, Ella`); `not a knight` is a knave.
 
     >>> solution = "(1) Zoey is a knight\\n(2) Ella is a knave"
     >>> knights_and_knaves("<think>hm</think><answer>(1) Zoey is a knight\\n(2) Ella is a knave</answer>", solution).reason
@@ -51,7 +51,7 @@ def knights_and_knaves(response: str, answer: str) -> Score:
     reply, fault = after_thoughts(response)
     if fault:
         return Score(0.0, fault)
-    said = roles_given(_answer(reply), roles=_pair(answer), names=list(solution))
+    said = _said(reply, roles=_pair(answer), names=list(solution))
     both = [name for name in solution if len(set(said[name])) > 1]
     if both:
         return Score(0.0, f"wrong: {', '.join(both)} has both roles")
@@ -89,7 +89,7 @@ def roles_given(text: str, *, roles: tuple[str, str], names: Sequence[str]) -> d
     spelt = {name.lower(): name for name in names}
     one = "|".join(re.escape(name) for name in sorted(spelt, key=len, reverse=True))
     token = re.compile(rf"(?<!\w)(?P<name>{one})(?!\w)|(?P<no>\bnot\b|n't\b|n’t\b)|\b(?P<role>{roles[0]}|{roles[1]})s?\b", re.IGNORECASE)
-    for clause in re.split(r"[\n;.。；]|\|\s*\n", text):
+    for clause in (_REASON.split(piece, maxsplit=1)[0] for piece in re.split(r"[\n;.。；]", text)):
         waiting: list[str] = []
         leading: str | None = None
         answered, negated = False, False
@@ -115,20 +115,26 @@ def roles_given(text: str, *, roles: tuple[str, str], names: Sequence[str]) -> d
     return given
 
 
+_REASON = re.compile(r"(?i)\b(?:because|since|if|assuming|otherwise|given that)\b")
+"""What follows in a clause is an argument, not an answer."""
+
 _TAG = re.compile(r"<answer>((?:(?!<answer>).)*?)(?:</answer>|\Z)", re.DOTALL)
 _BOX = re.compile(r"\\boxed\s*\{")
 _CONCLUSION = re.compile(r"(?i)(?:\banswer\b|\bconclusion\b|\bsolution\b|\btherefore\b|\bin summary\b|答案|因此)[^\n]*")
 
 
-def _answer(reply: str) -> str:
-    """The part of a reply that holds its answer."""
+def _said(reply: str, *, roles: tuple[str, str], names: Sequence[str]) -> dict[str, list[str]]:
+    """The roles that a reply gives in its answer; where nothing marks one, in the last conclusion that speaks of everybody."""
     reply = reply[-LONGEST_ANSWER:]
     if tags := [tag for tag in _TAG.findall(reply) if tag.strip()]:
-        return _plain(tags[-1])
+        return roles_given(_plain(tags[-1]), roles=roles, names=names)
     if boxes := list(_BOX.finditer(reply)):
-        return _plain(reply[boxes[-1].end() :].replace("\\\\", "\n"))
-    places = list(_CONCLUSION.finditer(reply))
-    return _plain(reply[places[-1].start() :] if places else reply)
+        return roles_given(_plain(reply[boxes[-1].end() :].replace("\\\\", "\n")), roles=roles, names=names)
+    for place in reversed([match.start() for match in _CONCLUSION.finditer(reply)][-10:]):
+        said = roles_given(_plain(reply[place:]), roles=roles, names=names)
+        if all(said.values()):
+            return said
+    return roles_given(_plain(reply), roles=roles, names=names)
 
 
 def _plain(text: str) -> str:

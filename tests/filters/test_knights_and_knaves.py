@@ -29,6 +29,10 @@ SOLUTION = "(1) Zoey is a knight\n(2) Ella is a knave\n(3) Liam is a knight"
         "| Name | Role |\n|---|---|\n| Zoey | Knight |\n| Ella | Knave |\n| Liam | Knight |",
         "Zoey = knight, Ella = knave, Liam = knight",
         "Zoey is a knight, Ella is not a knight, Liam isn't a knave",
+        "The knights are Zoey and Liam, and the knave is Ella.",
+        "Both Zoey and Liam are knights; Ella is the only knave.",
+        '{"Zoey": "knight", "Ella": "knave", "Liam": "knight"}',
+        "Zoey is a knight because if Zoey were a knave, Ella were a knight. Ella is a knave, since Liam is no knave. Liam is a knight.",
     ],
 )
 def test_a_right_answer_is_right_in_any_form(answer: str) -> None:
@@ -58,6 +62,8 @@ def test_wrong_hedged_and_missing_roles_say_so(answer: str, reason: str) -> None
 def test_only_the_last_answer_counts() -> None:
     assert knights_and_knaves(f"<answer>none</answer> wait <answer>{SOLUTION}</answer>", SOLUTION).value == 1.0
     assert knights_and_knaves(f"Assume Zoey is a knave. Contradiction.\nTherefore, {SOLUTION}", SOLUTION).value == 1.0
+    steps = "So Zoey is a knight.\nSo the answer: Zoey is a knight, Ella is a knave, Liam is a knight.\nTherefore, Liam is a knight."
+    assert knights_and_knaves(steps, SOLUTION).value == 1.0
     boxed = r"\boxed{\text{Zoey is a knight}, \text{Ella is a knave}, \text{Liam is a knight}}"
     assert knights_and_knaves(f"Say Ella is a knight. So {boxed}", SOLUTION).value == 1.0
 
