@@ -25,7 +25,8 @@ def knights_and_knaves(response: str, answer: str) -> Score:
 
     `answer` is the solution, as Logic-RL writes it (`(1) Zoey is a knight` in lines, or one sentence). The answer is read in the last
     `<answer>`, else the last box, else after the last "answer", "conclusion" or "therefore" that speaks of everybody, else in the whole
-    reply. It may be a list, a sentence (`Zoey and Ella are knights`), a table, or groups (`Knights: Zoey, Ella`); `not a knight` is a knave.
+    reply. It may be a list, a sentence (`Zoey and Ella are knights`), a table, or groups (`Knights: Zoey, Ella`); `not a knight` is a
+    knave.
 
     >>> solution = "(1) Zoey is a knight\\n(2) Ella is a knave"
     >>> knights_and_knaves("<think>hm</think><answer>(1) Zoey is a knight\\n(2) Ella is a knave</answer>", solution).reason
