@@ -13,11 +13,29 @@ import numpy as np
 from filters.compiled import compiled
 from filters.function_words import LANGUAGES
 from filters.line_language import OWN, PROVEN, judge
-from filters.script_words import COMPOUND, END, KEY, LATIN, LETTERS, LINE_ENDS, MARK, SCRIPT, START, UPPER, WRITTEN, Tables, mark_words
+from filters.script_words import (
+    COMPOUND,
+    END,
+    GREEK,
+    KEY,
+    LATIN,
+    LETTERS,
+    LINE_ENDS,
+    MARK,
+    SCRIPT,
+    START,
+    UPPER,
+    WRITTEN,
+    Tables,
+    mark_words,
+)
 from filters.scripts import SCRIPTS
 
 MOST_WORDS = 1024
 """Words of a line whose function words are looked at."""
+
+SHORTEST_GREEK = 4
+"""Letters of a Greek word in a text that is not Greek; fewer are variables side by side (Δλ)."""
 
 HAN, HIRAGANA, KATAKANA = (SCRIPTS.index(name) for name in ("Han", "Hiragana", "Katakana"))
 _ENGLISH = np.uint64(1 << LANGUAGES.index("en"))
@@ -135,6 +153,8 @@ def _count_runs(
         script = marks[k, SCRIPT]
         if script >= 0 and not scripts >> script & 1:
             if script == LATIN and _among(np.uint64(marks[k, KEY]), terms):
+                continue
+            if script == GREEK and marks[k, LETTERS] < SHORTEST_GREEK:
                 continue
             if run[_WORDS] > 0 and run[_RUN_SCRIPT] != script:
                 found = _end_run(run, data, unit_S, words_S, borrowed, runs, found)

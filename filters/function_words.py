@@ -18,7 +18,8 @@ FUNCTION_WORDS: dict[str, frozenset[str]] = {
         "you they he she his her their answer when where therefore because thus all some equals minus plus times "
         "divided compute calculate solve let's okay me my us our your its them these those who why while about into "
         "than after before just only also again still here same both should could must maybe think know see means "
-        "check verify correct wrong take add subtract multiply substitute gives next don't it's that's",
+        "check verify correct wrong take add subtract multiply substitute gives next without determine evaluate "
+        "simplify given suppose don't it's that's",
         "fr": "me correct le la les des du de un une est et que qui dans pour pas ce cette avec sur par il elle nous on donc alors si "
         "plus ses son sa au aux combien chaque ont sont a été mais ou où leur fait calculer calculez soit trouver "
         "trouvez quel quelle jours total réponse ainsi",

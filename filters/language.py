@@ -24,6 +24,9 @@ from filters.scripts import DEFAULT_LANGUAGE, LANGUAGE_SCRIPTS, SCRIPTS, scripts
 FREE_TERMS = 0.5
 """Names and terms in Latin letters that are no mixing, as a share of the words in the text's own script (ours)."""
 
+WORDS_FOR_A_MODEL = 8
+"""A prompt of fewer words is mostly formulas: a language model would read those (ours)."""
+
 _OTHER_RUNS = re.compile(r"[\u0370-\u1dff]{2,}|[\u3040-\u30ff]+|[\u3400-\u9fff]+|[\uac00-\ud7af]+")
 
 
@@ -146,12 +149,11 @@ def _main_language(text: str, words_S: np.ndarray, hits_L: np.ndarray) -> str | 
     if len(written) == 1:
         return written[0]
     count = int(words_S[SCRIPTS.index(script)])
-    ranked = sorted(
-        ((hits, code) for code, hits in zip(LANGUAGES, hits_L.tolist(), strict=True) if hits and scripts_of(code) == (script,))
-    )[::-1]
+    hits = [(int(hits_L[place]), code) for place, code in enumerate(LANGUAGES) if scripts_of(code) == (script,) and hits_L[place]]
+    ranked = sorted(hits, key=lambda found: (-found[0], found[1] != DEFAULT_LANGUAGE[script]))
     if ranked and ranked[0][0] >= max(2, count / 10) and (len(ranked) == 1 or ranked[0][0] > 1.2 * ranked[1][0]):
         return ranked[0][1]
-    if len(text) >= LONG_LINE and (found := _by_model(text, script)):
+    if count >= WORDS_FOR_A_MODEL and len(text) >= LONG_LINE and (found := _by_model(text, script)):
         return found
     return ranked[0][1] if ranked else DEFAULT_LANGUAGE[script]
 

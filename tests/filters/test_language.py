@@ -34,6 +34,8 @@ def share(reasoning: str, prompt: str, **settings: Any) -> float | None:
         ("Сколько всего яблок у Маши, если их 3 и 5?", "ru"),
         ("Wie viele Äpfel hat sie insgesamt?", "de"),
         ("Combien de pommes a-t-elle dans son panier ?", "fr"),
+        ("Express $555_{10}$ in base $5$.", "en"),
+        ("Create a way to teach multiplication without using numbers", "en"),
         ("用 Python 写一个 quicksort 函数，并说明它的时间复杂度", "zh"),
         ("```python\nprint('the answer is in the code')\n```\n这段代码输出什么？", "zh"),
     ],
@@ -128,6 +130,7 @@ def test_terms_are_borrowed_and_speech_is_mixing(thought: str, foreign: list[str
 def test_letters_of_other_scripts_are_no_formula() -> None:
     assert [f["text"] for f in explain_language("So $5 \\text{元} + \\alpha$ and \\[ x = 所以 3 \\] is it", target="en")] == ["元", "所以"]
     assert share("得 $5 \\text{元}$", "计算") == 1.0
+    assert share("So Δλ is small and λόγος is a word", "What is the shift of it?") == pytest.approx(6 / 7)
 
 
 def test_one_word_said_again_makes_no_other_language() -> None:
