@@ -9,7 +9,7 @@ import resource
 import struct
 from dataclasses import dataclass
 
-from filters.sandbox_syscalls import SystemCallFilter, common_filter, machine, program_filter
+from filters.sandbox_syscalls import common_filter, program_filter
 
 PR_CAPBSET_DROP, PR_SET_DUMPABLE, PR_SET_PDEATHSIG, PR_CAP_AMBIENT, CLEAR_ALL = 24, 4, 1, 47, 4
 CAPABILITY_VERSION = 0x20080522
@@ -18,6 +18,7 @@ THREADS = 32
 """Where processes are counted the kernel counts threads with them; so many are free."""
 
 libc = ctypes.CDLL(None, use_errno=True)
+NO_CAPABILITY = ctypes.create_string_buffer(struct.pack("Ii", CAPABILITY_VERSION, 0)), ctypes.create_string_buffer(24)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,10 +47,7 @@ class Confinement:
     def __init__(self, limits: Limits, *, user: int | None) -> None:
         self.user = user
         self.limits = kernel_limits(limits, count_processes=user is not None)
-        name = machine()
-        self.filter = SystemCallFilter(program_filter(name, processes=limits.processes > 1) if name else b"")
-        self._capset = libc.capset
-        self._no_capability = ctypes.create_string_buffer(struct.pack("Ii", CAPABILITY_VERSION, 0)), ctypes.create_string_buffer(24)
+        self.filter = program_filter(processes=limits.processes > 1)
 
     def apply(self) -> bool:
         """Give up everything, in the process itself; True where a system call filter stands."""
@@ -60,7 +58,7 @@ class Confinement:
             os.setgroups([])
             os.setresgid(self.user, self.user, self.user)
             os.setresuid(self.user, self.user, self.user)
-        self._capset(*self._no_capability)
+        libc.capset(*NO_CAPABILITY)
         return self.filter.apply()
 
 
@@ -68,8 +66,7 @@ def confine_guard() -> None:
     """What the guard of a program needs no more than the program does."""
     for kind in (resource.RLIMIT_CORE, resource.RLIMIT_MEMLOCK, resource.RLIMIT_MSGQUEUE):
         resource.setrlimit(kind, (0, 0))
-    if name := machine():
-        SystemCallFilter(common_filter(name)).apply()
+    common_filter().apply()
 
 
 def kernel_limits(limits: Limits, *, count_processes: bool) -> list[tuple[int, int]]:

@@ -13,7 +13,6 @@ import importlib
 import os
 import resource
 import select
-import signal
 import socket
 import struct
 import sys
@@ -107,10 +106,9 @@ def zygote(control: socket.socket, *, walls: bool, user: int | None, fork_hooks:
         prepare(sandbox_walls.SCRATCH)
     hide_memory()
     bound_capabilities()
-    if name := machine():
-        common_filter(name)  # made once, for all that will be forked
-        for processes in (False, True):
-            program_filter(name, processes=processes)
+    common_filter()
+    for processes in (False, True):
+        program_filter(processes=processes)
     own = _own_namespace() if walls else None
     gc.collect()
     gc.freeze()
@@ -164,8 +162,7 @@ def _start_guard(orders: int, tests: int, *, walls: bool, user: int | None, fork
 
         os.setsid()
         place = Place(tempfile.mkdtemp(prefix="program-"), tempfile.mkdtemp(prefix="program-io-"), walls, None)
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGCHLD])
+    _signal.pthread_sigmask(_signal.SIG_BLOCK, (_signal.SIGCHLD,))
     os.umask(0)
     guard = Guard(socket.socket(fileno=orders), tests, place, fork_hooks)
     try:
@@ -182,8 +179,8 @@ class Guard:
 
     def __init__(self, orders: socket.socket, tests: int, place: Place, fork_hooks: list[dict[str, Any]]) -> None:
         self.orders, self.tests, self.place, self.fork_hooks = orders, tests, place, fork_hooks
-        self.limits = Limits()
-        self.confinement = Confinement(self.limits, user=place.user)
+        self.limits: Limits
+        self.confinement: Confinement
         if not place.walls:
             prepare(place.scratch)
         self.code: Any = None
@@ -337,9 +334,9 @@ class Guard:
         """End everything that the program has started."""
         with contextlib.suppress(ProcessLookupError, PermissionError):
             if self.place.walls:
-                os.kill(-1, signal.SIGKILL)
+                os.kill(-1, _signal.SIGKILL)
             else:
-                os.killpg(pid, signal.SIGKILL)
+                os.killpg(pid, _signal.SIGKILL)
         with contextlib.suppress(ChildProcessError):
             while os.waitpid(-1, 0 if self.place.walls else os.WNOHANG)[0]:
                 pass

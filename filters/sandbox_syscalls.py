@@ -10,7 +10,6 @@ import ctypes
 import errno
 import functools
 import os
-import platform
 import struct
 
 PR_SET_NO_NEW_PRIVS, PR_SET_SECCOMP, FILTER_MODE = 38, 22, 2
@@ -57,9 +56,11 @@ KILL_CALLS = {"kill": (62, 129), "tgkill": (234, 131)}
 PRLIMIT = (302, 261)
 
 
+@functools.cache
 def machine() -> str | None:
     """The machine's name where the filter is known for it."""
-    return platform.machine() if platform.machine() in ARCH else None
+    name = os.uname().machine
+    return name if name in ARCH else None
 
 
 def _refuse(number: int, error: int = errno.EPERM) -> list[tuple[int, int, int, int]]:
@@ -74,16 +75,14 @@ def _assembled(name: str, steps: list[tuple[int, int, int, int]]) -> bytes:
     return b"".join(struct.pack("HBBI", *step) for step in (*head, *steps, (RETURN, 0, 0, ALLOW)))
 
 
-@functools.cache
-def common_filter(name: str) -> bytes:
+def common_code(name: str) -> bytes:
     """What neither a program nor the guard that forks it ever asks for."""
     column = list(ARCH).index(name)
     steps = [step for numbers in REFUSED.values() if numbers[column] >= 0 for step in _refuse(numbers[column])]
     return _assembled(name, steps)
 
 
-@functools.cache
-def program_filter(name: str, *, processes: bool) -> bytes:
+def program_code(name: str, *, processes: bool) -> bytes:
     """What only the guard may do: mount and fork. `processes`: children may be made; without, only itself may be signalled."""
     column = list(ARCH).index(name)
     code = [step for numbers in MOUNTS for step in _refuse(numbers[column])]
@@ -121,3 +120,17 @@ class SystemCallFilter:
         for at in self._pids:
             struct.pack_into("I", self._code, at, os.getpid())
         return self._prctl(PR_SET_SECCOMP, FILTER_MODE, self._program, 0, 0) == 0
+
+
+@functools.cache
+def common_filter() -> SystemCallFilter:
+    """The filter of guards and programs; made once by the zygote, for all that it forks."""
+    name = machine()
+    return SystemCallFilter(common_code(name) if name else b"")
+
+
+@functools.cache
+def program_filter(*, processes: bool) -> SystemCallFilter:
+    """The filter of programs alone."""
+    name = machine()
+    return SystemCallFilter(program_code(name, processes=processes) if name else b"")
