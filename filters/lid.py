@@ -88,17 +88,23 @@ def same(one: str, other: str) -> bool:
 def foreign_language(line: str, *, wanted: str, rival: str | None, opinions: bool = True) -> str | None:
     """The language of a long line that is not in the wanted one, or None where it is, or may be.
 
-    `rival` is what the line's function words say. fastText decides where it is sure or agrees with them, else langdetect has to agree
-    with it. Without fastText langdetect decides alone. `opinions` says whether langdetect may be asked at all.
+    `rival` is what the line's function words say. fastText decides where it is sure or agrees with them; else langdetect has to agree
+    with one of the two. Without fastText langdetect decides alone. `opinions` says whether langdetect may be asked at all.
     """
     found = label(line)
     if found is None:
         opinion = second_opinion(line) if opinions else None
         return None if opinion is None or same(opinion, wanted) or scripts_of(opinion) != scripts_of(wanted) else opinion
     code, probability = found
-    if same(code, wanted) or probability < LIKELY or scripts_of(code) != scripts_of(wanted):
+    agrees, sure = same(code, wanted), probability >= SURE
+    if agrees and (sure or rival is None):
         return None
-    if probability >= SURE or (rival is not None and same(code, rival)):
+    doubtful = agrees or probability < LIKELY or scripts_of(code) != scripts_of(wanted)
+    if not doubtful and (sure or (rival is not None and same(code, rival))):
         return code
     opinion = second_opinion(line) if opinions else None
-    return code if opinion is not None and not same(opinion, wanted) else None
+    if opinion is None or same(opinion, wanted):
+        return None
+    if doubtful:
+        return rival if rival is not None and same(opinion, rival) else None
+    return code

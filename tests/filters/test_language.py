@@ -219,12 +219,6 @@ def test_lines_are_judged_without_fasttext_too(monkeypatch: pytest.MonkeyPatch) 
     assert share(line, "Compute the number of apples that are in the basket") == 0.0
 
 
-def test_a_model_file_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("DATAENGINE_LID", str(tmp_path / "lid.176.bin"))
-    with pytest.raises(ValueError, match=r"DATAENGINE_LID names .*lid.176.bin, and there is no such file"):
-        lid.model_file()
-
-
 def test_the_scorer_travels_by_name() -> None:
     assert pickle.loads(pickle.dumps(language_share.with_(target="fr"))) == language_share.with_(target="fr")
 
