@@ -46,7 +46,7 @@ def answer_matches(
     | `\\boxed{5}` | `\\frac{}{2}` | none | bad reference |
     """
     finished = finish_reason.to_list() if finish_reason is not None else [None] * len(response)
-    golds = [None if text is None else reference(text) for text in answer.to_list()]
+    golds = [None if value is None else reference(value) for value in answer.to_list()]
     found = [Found(None, "no response") if text is None else final_answer(text, marked=marked) for text in response.to_list()]
     scores = [unanswered(*row) for row in zip(golds, found, finished, strict=True)]
     pairs = [
@@ -64,9 +64,14 @@ def _filled(scores: Sequence[Score | None], verdicts: Iterator[Verdict], pairs: 
         yield score if score is not None else scored(next(verdicts), next(asked), place=f.place)
 
 
+def reference(value: object) -> str:
+    """The answer inside a reference that may be a whole solution (`#### 42`, `\\boxed{42}`, `<answer>42</answer>`), a number, or a list of
+    the parts of one answer."""
+    return _inside(", ".join(map(str, value)) if isinstance(value, list) else str(value))
+
+
 @lru_cache(maxsize=20_000)
-def reference(answer: str) -> str:
-    """The answer inside a reference that may be a whole solution (`#### 42`, `\\boxed{42}`, `<answer>42</answer>`)."""
+def _inside(answer: str) -> str:
     if any(mark in answer for mark in ("\\boxed", "####", "<answer>")):
         return final_answer(answer, marked=True).text or ""
     return answer.strip()

@@ -28,7 +28,7 @@ def check_reference(answer: pl.Series, *, timeout: float = 5.0) -> list[Score]:
     | (nothing), `\\boxed{}` | none | bad reference: empty |
     | `\\frac{}{2}`, `n-\\lfloor/2\\rfloor` | none | bad reference: something is missing |
     """
-    golds = [None if text is None else reference(str(text)) for text in answer.to_list()]
+    golds = [None if text is None else reference(text) for text in answer.to_list()]
     verdicts = iter(judged([Pair(gold, gold) for gold in golds if gold is not None], deadline=timeout))
     return [Score(None, "no answer") if gold is None else _score(gold, next(verdicts).kind) for gold in golds]
 

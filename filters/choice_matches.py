@@ -31,7 +31,7 @@ def choice_matches(response: str, answer: str, finish_reason: str | None = None,
     | `none of these` | `A` | 0 | no option chosen |
     | anything | `12` | none | bad reference: names no option |
     """
-    gold = reference(str(answer))
+    gold = reference(answer)
     found = final_answer(response, marked=marked)
     missing = unanswered(gold, found, finish_reason)
     if missing is not None:

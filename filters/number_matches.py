@@ -46,7 +46,7 @@ def number_matches(
     | `\\boxed{x}` | `5` | 0 | unparsable: no number |
     | anything | `blue` | none | bad reference: no number |
     """
-    gold = reference(str(answer))
+    gold = reference(answer)
     found = final_answer(response, marked=marked)
     missing = unanswered(gold, found, finish_reason)
     if missing is not None:

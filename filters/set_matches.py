@@ -76,7 +76,7 @@ def _read(
 ) -> tuple[Score, None] | tuple[None, _Row]:
     if said is None or wanted is None:
         return Score(None, "no response" if said is None else "no answer"), None
-    gold = reference(str(wanted))
+    gold = reference(wanted)
     found = final_answer(said, marked=marked)
     missing = unanswered(gold, found, finish_reason)
     if missing is not None:

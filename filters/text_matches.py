@@ -47,7 +47,7 @@ def text_matches(
     | `in Paris, France` | `Paris` | 0 | whole; 1 with `where="anywhere"` |
     | anything | `...` | none | bad reference: no words |
     """
-    gold = reference(str(answer))
+    gold = reference(answer)
     found = final_answer(response, marked=marked)
     missing = unanswered(gold, found, finish_reason)
     if missing is not None and not missing.reason.startswith("bad reference"):

@@ -137,3 +137,10 @@ def test_it_scores_from_a_thread_and_inside_an_event_loop() -> None:
 def test_a_summary_is_a_response_without_thoughts() -> None:
     rows = pl.DataFrame({"summary": ["The answer is **12**."], "answer": ["12"]})
     assert answer_matches.score(rows.rename({"summary": "response"})).struct.field("value").to_list() == [1.0]
+
+
+def test_a_reference_may_be_a_number_or_a_list_of_parts() -> None:
+    assert answer_matches("\\boxed{12}", 12).value == 1.0
+    assert answer_matches("\\boxed{2, 1}", ["1", "2"]).value == 1.0
+    rows = pl.DataFrame({"response": ["\\boxed{1}", "\\boxed{0.5}"], "answer": [1.0, 0.5]})
+    assert answer_matches.score(rows).struct.field("value").to_list() == [1.0, 1.0]
