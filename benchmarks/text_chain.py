@@ -2,7 +2,7 @@
 
 `python -m benchmarks.text_chain [--documents N] [--workers 2]`; it needs the folder of shared real data and, for fastText, its model (see
 filters/lid.py). Batches are scored in worker processes, near-duplicates are compared in this one. Documents are made as they are needed,
-so that memory shows what the chain keeps. Times are CPU time; of two workers the speed-up is what a document costs in CPU alone over
+so that memory shows what the chain keeps. Times are CPU time; the speed-up of two workers is what a document costs in CPU alone over
 what it costs beside another worker, times two: what the cores have in common (caches, memory) shows, waiting for other programs does not.
 """
 
@@ -13,6 +13,7 @@ import functools
 import os
 import random
 import resource
+import statistics
 import tempfile
 import time
 from collections.abc import Callable
@@ -71,14 +72,13 @@ def main() -> None:
             f"fastText: {lid.model_file() or 'no model, langdetect instead'}; {len(rows):,} problems; scorers: {', '.join(chain())}\n",
             flush=True,
         )
-        alone = measured(setting, documents=wanted.documents, workers=1)
+        measured(setting, documents=wanted.documents, workers=1)
         if wanted.workers > 1:
-            beside = measured(setting, documents=wanted.documents, workers=wanted.workers)
-            print(f"speed-up of {wanted.workers} workers by CPU time: {wanted.workers * alone / beside:.2f}")
+            speed_up(setting, rounds=wanted.documents // BATCH // (1 + wanted.workers), workers=wanted.workers)
 
 
-def measured(setting: Setting, *, documents: int, workers: int) -> float:
-    """Score the documents and print the costs; CPU seconds of a document."""
+def measured(setting: Setting, *, documents: int, workers: int) -> None:
+    """Score the documents and print what each part costs."""
     NearDuplicates().add(pl.Series(["the first call compiles"] * 2))
     seen, costs, compared = NearDuplicates(), dict[str, float](), 0.0
     batches, running = iter(range(documents // BATCH)), list[Future[Any]]()
@@ -116,7 +116,21 @@ def measured(setting: Setting, *, documents: int, workers: int) -> float:
     wall = time.perf_counter() - begun
     print(f"| all | {1000 * total / documents:.3f} | {documents / total:,.0f} documents/s a core, {size / total / 1e6:.1f} MB/s |")
     print(f"\nwall clock, with making the documents: {documents / wall:,.0f} documents/s\n", flush=True)
-    return total / documents
+
+
+def speed_up(setting: Setting, *, rounds: int, workers: int) -> None:
+    """One batch alone and then one for each worker at the same time, in turns, so that both meet the same load of the machine."""
+    found = []
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        for worker in [pool.submit(scored, setting, -1 - number) for number in range(2 * workers)]:
+            worker.result()
+        for turn in range(rounds):
+            alone = sum(pool.submit(scored, setting, turn * (workers + 1)).result()["costs"].values())
+            together = [pool.submit(scored, setting, turn * (workers + 1) + 1 + number) for number in range(workers)]
+            beside = sum(sum(worker.result()["costs"].values()) for worker in together) / workers
+            found.append(workers * alone / beside)
+    low, middle, high = statistics.quantiles(found, n=4)
+    print(f"speed-up of {workers} workers by CPU time: {middle:.2f} (half of {rounds} rounds between {low:.2f} and {high:.2f})")
 
 
 def scored(setting: Setting, batch: int) -> dict[str, Any]:
