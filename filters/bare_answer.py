@@ -22,7 +22,10 @@ _INTEGER = re.compile(
 _SET_BUILDER = re.compile(
     r"\\?\{\s*[a-z]\s*(?:\\in\s*(?:\\mathbb\s*\{?\s*)?R\s*\}?\s*)?(?:\\mid|\||:|\\vert)\s*([^{}:|]*[<>\\][^{}:|]*?)\s*\\?\}"
 )
-_UNIT_WORDS = re.compile(r"(?<=[\d})])\s+(?!percent|times\b)(?:[a-z]{4,}\.?\s*){1,4}$")
+_UNIT_WORDS = re.compile(
+    r"(?<=[\d})])\s+(?!percent|times\b)(?:[a-z]{4,}\.?\s*){1,4}$"
+    r"|\s+(?:sq\.?\s+)?(?:mm|cm|dm|km|in|ft|yd|mi|mg|kg|lbs?|oz|m[lL]|hrs?|min|sec|mph)\.?(?:\s*\^\s*\{?\d\}?)?$"
+)
 _RELATION = re.compile(r"<|>|\\(?:le|ge|ne)(?![a-z])")
 _THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
 

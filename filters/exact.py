@@ -6,6 +6,7 @@ Each function says True, False or None for "not decidable here". Gold and predic
 from __future__ import annotations
 
 import re
+from collections import Counter
 from fractions import Fraction
 
 from filters.bare_answer import as_interval, bare, is_relation, same_side
@@ -180,10 +181,18 @@ def _matrices_equal(*, gold: str, prediction: str) -> bool | None:
     return False if False in verdicts else None if None in verdicts else True
 
 
+_COMPARED = 40
+"""Elements up to which every one is compared with every other."""
+
+
 def _same_elements(gold: list[str], prediction: list[str]) -> bool | None:
     """Every element has its equal on the other side; None where some pair is undecided."""
-    left = list(prediction)
-    for part in gold:
+    ours, theirs = Counter(map(key, gold)), Counter(map(key, prediction))
+    left, wanted = list((theirs - ours).elements()), list((ours - theirs).elements())
+    if len(wanted) > _COMPARED:
+        numbers = [[found.value for part in parts if (found := number(part))] for parts in (wanted, left)]
+        return sorted(numbers[0]) == sorted(numbers[1]) if len(numbers[0]) + len(numbers[1]) == len(wanted) + len(left) else None
+    for part in wanted:
         verdicts = [equal(gold=part, prediction=other) for other in left]
         if True not in verdicts:
             return None if None in verdicts else False

@@ -27,6 +27,7 @@ from filters.bare_answer import as_interval, same_side
         ("(0, 1)", "x \\in (0, 1)", ("(0, 1)", "(0, 1)")),
         ("(0, 1)", "0 < x < 1", ("(0, 1)", "(0, 1)")),
         ("2\\sqrt{13}", "2\\sqrt{13} square units", ("2\\sqrt{13}", "2\\sqrt{13}")),
+        ("2\\pi", "2\\pi cm^2", ("2\\pi", "2\\pi")),
         ("0.005", "\\frac{1}{2} percent", ("0.005", "\\frac{1}{2} percent")),
         ("2, 1", "x = 1 or x = 2", ("2, 1", "x = 1 or x = 2")),
         ("5", "James sold 10 cars for 2 dollars = 20", ("5", "20")),

@@ -141,3 +141,11 @@ def test_hostile_text_takes_no_time(unit: str) -> None:
 def test_gold_and_prediction_cannot_be_swapped_unseen() -> None:
     with pytest.raises(TypeError):
         equal("1", "2")  # type: ignore[misc]
+
+
+def test_long_lists_are_compared_at_once() -> None:
+    numbers = [str(n) for n in range(300)]
+    begun = time.process_time()
+    assert equal(gold=", ".join(numbers), prediction=", ".join(reversed(numbers))) is True
+    assert equal(gold=", ".join(numbers), prediction=", ".join(f"{n}.5" for n in numbers)) is False
+    assert time.process_time() - begun < 1
