@@ -245,18 +245,19 @@ def _split(data_B: np.ndarray, begin: int, end: int, breaks: int, hash_L: np.nda
     found, characters, hashed = 0, 0, HASH
     at = begin
     while at < end:
-        run = at
-        while run < end and data_B[run] == 10:
-            run += 1
-        if run - at >= breaks:
-            if characters:
-                hash_L[found], characters_L[found] = mixed(hashed), characters
-                found += 1
-            characters, hashed, at = 0, HASH, run
-        else:
-            hashed = (hashed ^ np.uint64(data_B[at])) * HASH
-            characters += (data_B[at] & 0xC0) != 0x80
-            at += 1
+        byte, run = data_B[at], at + 1
+        if byte == 10:
+            while run < end and data_B[run] == 10:
+                run += 1
+            if run - at >= breaks:
+                if characters:
+                    hash_L[found], characters_L[found] = mixed(hashed), characters
+                    found += 1
+                characters, hashed, at = 0, HASH, run
+                continue
+        hashed = (hashed ^ np.uint64(byte)) * HASH
+        characters += (byte & 0xC0) != 0x80
+        at += 1
     if characters:
         hash_L[found], characters_L[found] = mixed(hashed), characters
         found += 1

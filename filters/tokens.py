@@ -41,7 +41,7 @@ class TokenCounter:
     (`<think>`) count as the tokenizer takes them; a lone surrogate, which no tokenizer takes, counts as U+FFFD. Truncation and padding
     set in the tokenizer are left out.
 
-    Pieces are told apart by 64-bit hashes: two of a million pieces are confused with a probability of 3 in 10 million.
+    Pieces are told apart by 64-bit hashes: that any two of a million are confused has a probability of 1 in 10 million.
     """
 
     def __init__(self, tokenizer: Any) -> None:
