@@ -18,9 +18,9 @@ _THOUGHT_OPENS = ("<think>", "<|begin_of_thought|>", "<thinking>", "<reasoning>"
 _ANSWER = re.compile(r"<answer>(.*?)(?:</answer>|\Z)", re.DOTALL)
 _CODE_LINE = {
     "python": re.compile(
-        r"^\s*(?:def |class |import |from \w[\w.]* import |print\(|for .+:|while .+:|if .+:|return\b|\w[\w, ]* = )", re.MULTILINE
+        r"^[ \t]*(?:def |class |import |from \w[\w.]* import |print\(|for .+:|while .+:|if .+:|return\b|\w[\w, ]* = )", re.MULTILINE
     ),
-    "cpp": re.compile(r"#include|\bint main\b|;\s*$", re.MULTILINE),
+    "cpp": re.compile(r"#include|\bint main\b|;[ \t]*$", re.MULTILINE),
     "javascript": re.compile(r"\b(?:const|let|var|function|require|console)\b|=>", re.MULTILINE),
 }
 

@@ -76,7 +76,7 @@ def _prompt(tests: Any) -> str:
     return str(row.get("prompt") or "")
 
 
-@functools.lru_cache(maxsize=4096)
+@functools.lru_cache(maxsize=64)
 def _from_text(text: str) -> Tests:
     if not text.strip():
         raise ValueError("the tests are empty")

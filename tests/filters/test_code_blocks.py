@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -67,3 +69,14 @@ def test_text_around_a_block_does_not_change_it(before: str, after: str) -> None
 
 def test_every_fence_of_a_text_is_found() -> None:
     assert [tag for tag, _ in fenced("```a\n1\n```\n```\n2\n```\n~~~b\n3\n~~~")] == ["a", "", "b"]
+
+
+@pytest.mark.parametrize(
+    "text", ["\n" * 200_000, "`" * 100_000, "a" * 1_000_000, "```\n" * 50_000, "if " * 300_000, " " * 1_000_000, "x = 1\n" * 100_000]
+)
+def test_a_long_text_takes_no_longer_than_its_length(text: str) -> None:
+    begun = time.process_time()
+    for language in ("python", "cpp", "javascript"):
+        last_block(text, language=language, defines=("solve",))
+        last_block(f"```{language}\n{text}\n```", language=language, defines=("solve",))
+    assert time.process_time() - begun < 5

@@ -276,7 +276,7 @@ def test_unreadable_tests_are_unjudged(tests: Any) -> None:
 HOSTILE = [
     "", " ", "no code at all", "\x00", "\u202e" + fenced("print(1)"), fenced("\x00"), fenced("(" * 5000), fenced("-" * 200_000 + "1"),
     fenced("[" * 90 + "]" * 90), "`" * 100_000, "```python\n" * 20_000, fenced("# " + "x" * 1_000_000), fenced("1 + " * 50_000 + "1"),
-    "<think>" + fenced(DOUBLE), fenced("print(" + "9" * 100_000 + ")"), fenced("import " + "a." * 50_000 + "b"),
+    "\n" * 200_000, "<think>" + fenced(DOUBLE), fenced("print(" + "9" * 100_000 + ")"), fenced("import " + "a." * 50_000 + "b"),
     fenced("x = " + "{" * 150 + "}" * 150), fenced("\u200f" + DOUBLE), "x = 1\n" * 200_000, "```" + "\n```" * 50_000, "<answer>" * 100_000,
 ]  # fmt: skip
 
