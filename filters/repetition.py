@@ -22,7 +22,7 @@ _ANCHOR = 40
 _TAIL = 4_000
 
 
-@batch_scorer
+@batch_scorer(version="2")
 def not_repetitive(
     response: pl.Series, *, n: int = 20, allowed: float = 0.2, loop_copies: int = 4, loop_characters: int = 200
 ) -> list[Score]:
