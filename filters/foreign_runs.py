@@ -39,7 +39,6 @@ SHORTEST_GREEK = 4
 
 HAN, HIRAGANA, KATAKANA = (SCRIPTS.index(name) for name in ("Han", "Hiragana", "Katakana"))
 _ENGLISH = np.uint64(1 << LANGUAGES.index("en"))
-_WORDS, _SMALL, _ENGLISH_WORDS, _OTHER_WORDS, _FIRST, _LAST, _RUN_START, _RUN_END, _RUN_SCRIPT, _RUN = range(10)
 
 
 class Target(NamedTuple):
@@ -89,7 +88,7 @@ def read_all(
     longest = 0
     for row in range(len(offsets_R) - 1):
         longest = max(longest, offsets_R[row + 1] - offsets_R[row])
-    marks, run = np.empty((longest + 2, MARK), dtype=np.int64), np.zeros(_RUN, dtype=np.int64)
+    marks = np.empty((longest + 2, MARK), dtype=np.int64)
     found = noted = 0
     for row in range(len(offsets_R) - 1):
         count = mark_words(data, offsets_R[row], offsets_R[row + 1], tables, marks)
@@ -98,7 +97,7 @@ def read_all(
             _count_all(marks[:count], tables.unit_S, lexicon, words_RS[row], hits_RL[row])
             continue
         found = _count_runs(
-            marks[:count], data, targets_R[row], own_terms, tables.unit_S, lexicon, run, words_RS[row], terms_R[row:], runs, found
+            marks[:count], data, targets_R[row], own_terms, tables.unit_S, lexicon, words_RS[row], terms_R[row:], runs, found
         )
         if targets_R[row, 2] >= 0 or targets_R[row, 3] > 0:
             noted = _judge_lines(marks[:count], targets_R[row], lexicon, lines, noted, row, offsets_R[row])
@@ -139,31 +138,49 @@ def _count_runs(
     terms: np.ndarray,
     unit_S: np.ndarray,
     lexicon: Lexicon,
-    run: np.ndarray,
     words_S: np.ndarray,
     borrowed: np.ndarray,
     runs: np.ndarray,
     found: int,
 ) -> int:
-    """Count own words, and foreign ones run by run."""
-    keys, masks = lexicon.keys, lexicon.masks
-    scripts = target[0]
-    run.fill(0)
+    """Count own words, and foreign ones run by run; note the runs, where there is room. Marks end with that of a line."""
+    keys, masks, scripts = lexicon.keys, lexicon.masks, target[0]
+    words = small = english = others = first = last = start = end = 0
+    of = np.int64(-1)  # the script of the run that is going on
     for k in range(len(marks)):
         script = marks[k, SCRIPT]
-        if script >= 0 and not scripts >> script & 1:
-            if script == LATIN and _among(np.uint64(marks[k, KEY]), terms):
-                continue
-            if script == GREEK and marks[k, LETTERS] < SHORTEST_GREEK:
-                continue
-            if run[_WORDS] > 0 and run[_RUN_SCRIPT] != script:
-                found = _end_run(run, data, unit_S, words_S, borrowed, runs, found)
-            _extend(run, marks, k, unit_S, _mask_of(np.uint64(marks[k, KEY]), keys, masks) if script == LATIN else np.uint64(0))
+        foreign = script >= 0 and not scripts >> script & 1
+        if foreign and script == LATIN and _among(np.uint64(marks[k, KEY]), terms):
             continue
-        if run[_WORDS] > 0 and (script >= 0 or run[_RUN_SCRIPT] == LATIN or script == LINE_ENDS):
-            found = _end_run(run, data, unit_S, words_S, borrowed, runs, found)
-        if script >= 0:
-            words_S[script] += marks[k, LETTERS] if unit_S[script] > 0 else 1
+        if foreign and script == GREEK and marks[k, LETTERS] < SHORTEST_GREEK:
+            continue
+        if words > 0 and (script != of if foreign else script >= 0 or of == LATIN or script == LINE_ENDS):
+            counted = words
+            if of == LATIN:
+                counted = _spoken(words, small, english, others, first, last)
+                counted = 0 if counted == 1 and words == 1 and _quoted(data, start) else counted
+                borrowed[0] += words - counted
+            words_S[of] += counted
+            if counted > 0:
+                if found < len(runs):
+                    unit = max(unit_S[of], 1)
+                    runs[found, 0], runs[found, 1], runs[found, 2], runs[found, 3] = start, end, of, (counted + unit - 1) // unit
+                found += 1
+            words = small = english = others = first = last = 0
+        if script < 0:
+            continue
+        size = marks[k, LETTERS] if unit_S[script] > 0 else 1
+        if not foreign:
+            words_S[script] += size
+            continue
+        last = 0 if marks[k, WRITTEN] & UPPER else 1
+        if words == 0:
+            start, of, first = marks[k, START], script, last
+        end, words, small = marks[k, END], words + size, small + last
+        if script == LATIN and not marks[k, WRITTEN] & COMPOUND:  # on-policy is a term
+            mask = _mask_of(np.uint64(marks[k, KEY]), keys, masks)
+            english += np.int64(mask & _ENGLISH != 0)
+            others += np.int64(mask != 0 and mask & _ENGLISH == 0)
     return found
 
 
@@ -180,63 +197,26 @@ def _among(key: np.uint64, sorted_keys: np.ndarray) -> bool:
 
 
 @compiled
-def _extend(run: np.ndarray, marks: np.ndarray, k: int, unit_S: np.ndarray, mask: np.uint64) -> None:
-    """One more word of the run of foreign words."""
-    small = 0 if marks[k, WRITTEN] & UPPER else 1
-    if run[_WORDS] == 0:
-        run[_RUN_START], run[_RUN_SCRIPT], run[_FIRST] = marks[k, START], marks[k, SCRIPT], small
-    run[_RUN_END] = marks[k, END]
-    run[_WORDS] += marks[k, LETTERS] if unit_S[marks[k, SCRIPT]] > 0 else 1
-    run[_LAST] = small
-    run[_SMALL] += small
-    if mask != 0 and not marks[k, WRITTEN] & COMPOUND:  # on-policy is a term
-        run[_ENGLISH_WORDS] += np.int64(mask & _ENGLISH != 0)
-        run[_OTHER_WORDS] += np.int64(mask & _ENGLISH == 0)
-
-
-@compiled
-def _spoken(run: np.ndarray, data: np.ndarray) -> int:
+def _spoken(words: int, small: int, english: int, others: int, first: int, last: int) -> int:
     """Words of a run of Latin words, in a text of another script, that are speech; the others are names and terms.
 
-    Speech has function words: two fifths of its small words. A function word between names (Mixture of Experts), terms without any
-    (large language model) and one quoted word ('all') are borrowed; six small words in a row are speech in any case. Ours.
+    `small` of them begin in lower case, the `first` or the `last` perhaps; `english` are function words of English, `others` of other
+    languages. Speech has function words: two fifths of its small words. A function word between names (Mixture of Experts) and terms
+    without any (large language model) are borrowed; six small words in a row are speech in any case. Ours.
     """
-    words, small, speech = run[_WORDS], run[_SMALL], run[_ENGLISH_WORDS]
-    if run[_OTHER_WORDS] >= 2 and run[_OTHER_WORDS] > speech:
-        speech = run[_OTHER_WORDS]
+    speech = others if others >= 2 and others > english else english
     if small >= 6 or (small >= 2 and 5 * speech >= 2 * small):
         return words
-    if small == 1 and speech >= 1 and (run[_FIRST] or run[_LAST]):
-        if words == 1 and _quoted(data, run[_RUN_START]):
-            return 0
+    if small == 1 and speech >= 1 and (first or last):
         return words if speech >= 2 else 1
     return 0
 
 
 @compiled
 def _quoted(data: np.ndarray, i: int) -> bool:
-    """Whether a quotation mark stands before `i`."""
+    """Whether a quotation mark stands before `i`: one quoted word ('all') is mentioned, not used."""
     curly = i >= 3 and data[i - 3] == 0xE2 and data[i - 2] == 0x80 and (data[i - 1] == 0x98 or data[i - 1] == 0x9C)
     return curly or (i > 0 and (data[i - 1] == 34 or data[i - 1] == 39))
-
-
-@compiled
-def _end_run(
-    run: np.ndarray, data: np.ndarray, unit_S: np.ndarray, words_S: np.ndarray, borrowed: np.ndarray, runs: np.ndarray, found: int
-) -> int:
-    """Count the foreign run that has ended, and note it where there is room."""
-    script = run[_RUN_SCRIPT]
-    words = _spoken(run, data) if script == LATIN else run[_WORDS]
-    borrowed[0] += run[_WORDS] - words
-    words_S[script] += words
-    if words > 0:
-        if found < len(runs):
-            unit = max(unit_S[script], 1)
-            note = runs[found]
-            note[0], note[1], note[2], note[3] = run[_RUN_START], run[_RUN_END], script, (words + unit - 1) // unit
-        found += 1
-    run.fill(0)
-    return found
 
 
 @compiled
