@@ -11,6 +11,7 @@ import importlib
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, overload
 
 import polars as pl
@@ -45,8 +46,12 @@ class Score:
 class Scorer:
     """A scoring function with its settings bound; it pickles by name, so that workers and Ray can load it."""
 
-    def __init__(self, function: Callable[..., Any], *, version: str, batch: bool, settings: Mapping[str, Any]) -> None:
+    def __init__(
+        self, function: Callable[..., Any], *, version: str, batch: bool, settings: Mapping[str, Any], instead: Mapping[str, str]
+    ) -> None:
         self.function = function
+        self.instead = dict(instead)
+        """The column that is read where the rows have none of a parameter's own name."""
         self.version = version
         """Raised when the verdicts change, so that stored scores are known to be old."""
         self.batch = batch
@@ -89,7 +94,8 @@ class Scorer:
         for key in settings:
             if key not in self.defaults:
                 raise ValueError(f"{self.name} has no setting {key!r}. {nearest(key, self.defaults)}")
-        return Scorer(self.function, version=self.version, batch=self.batch, settings={**self.settings, **settings})
+        known = {**self.settings, **settings}
+        return Scorer(self.function, version=self.version, batch=self.batch, settings=known, instead=self.instead)
 
     def __call__(self, *columns: Any, **settings: Any) -> Score:
         """The score of one row, for tests and people."""
@@ -106,6 +112,7 @@ class Scorer:
         More than 1 % (and more than ten) such rows mean that the scorer is broken: Stopped.
         """
         self.check_columns(rows.columns)
+        rows = rows.with_columns(**{name: other for name, other in self.instead.items() if name not in rows.columns})
         given = [name for name in self.columns if name in rows.columns]
         wanted = [name for name in given if name not in self.optional]
         missing = [next((name for name in wanted if row[name] is None), None) for row in rows.select(wanted).iter_rows(named=True)]
@@ -119,7 +126,7 @@ class Scorer:
         """Refuse rows without a wanted column: which scorer wants it, which columns there are."""
         there = list(columns)
         for name in self.columns:
-            if name not in there and name not in self.optional:
+            if name not in there and self.instead.get(name) not in there and name not in self.optional:
                 raise ValueError(
                     f"{self.name} wants the column {name!r}; the rows have {', '.join(there) or 'no columns'}. "
                     f"{nearest(name, there)} Rename one with --columns {name}=THEIR_NAME."
@@ -162,20 +169,22 @@ def _load(module: str, name: str, settings: Mapping[str, Any]) -> Scorer:
 @overload
 def scorer(function: Callable[..., Score], /) -> Scorer: ...
 @overload
-def scorer(*, version: str = "1") -> Callable[[Callable[..., Score]], Scorer]: ...
-def scorer(function: Callable[..., Score] | None = None, /, *, version: str = "1") -> Any:
-    """Make a scorer of a function that judges one row."""
-    if function is None:
-        return lambda f: Scorer(f, version=version, batch=False, settings={})
-    return Scorer(function, version=version, batch=False, settings={})
+def scorer(*, version: str = "1", instead: Mapping[str, str] = ...) -> Callable[[Callable[..., Score]], Scorer]: ...
+def scorer(
+    function: Callable[..., Score] | None = None, /, *, version: str = "1", instead: Mapping[str, str] = MappingProxyType({})
+) -> Any:
+    """Make a scorer of a function that judges one row; `instead` maps a parameter to the column read where there is none of its name."""
+    made = functools.partial(Scorer, version=version, batch=False, settings={}, instead=instead)
+    return made if function is None else made(function)
 
 
 @overload
 def batch_scorer(function: Callable[..., Iterable[Score]], /) -> Scorer: ...
 @overload
-def batch_scorer(*, version: str = "1") -> Callable[[Callable[..., Iterable[Score]]], Scorer]: ...
-def batch_scorer(function: Callable[..., Iterable[Score]] | None = None, /, *, version: str = "1") -> Any:
+def batch_scorer(*, version: str = "1", instead: Mapping[str, str] = ...) -> Callable[[Callable[..., Iterable[Score]]], Scorer]: ...
+def batch_scorer(
+    function: Callable[..., Iterable[Score]] | None = None, /, *, version: str = "1", instead: Mapping[str, str] = MappingProxyType({})
+) -> Any:
     """Make a scorer of a function that takes one `pl.Series` per column and returns one Score per row."""
-    if function is None:
-        return lambda f: Scorer(f, version=version, batch=True, settings={})
-    return Scorer(function, version=version, batch=True, settings={})
+    made = functools.partial(Scorer, version=version, batch=True, settings={}, instead=instead)
+    return made if function is None else made(function)

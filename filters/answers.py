@@ -18,7 +18,7 @@ from filters.extraction import Found, final_answer
 from filters.notation import key, normalise
 
 
-@batch_scorer(version="2")
+@batch_scorer(version="2", instead={"response": "summary"})
 def answer_matches(
     response: pl.Series, answer: pl.Series, finish_reason: pl.Series | None = None, *, marked: bool = False, timeout: float = 5.0
 ) -> list[Score]:

@@ -8,7 +8,7 @@ from filters.choices import chosen_letters, label, wanted_letters
 from filters.extraction import LONGEST_ANSWER, final_answer
 
 
-@scorer(version="1")
+@scorer(version="1", instead={"response": "summary"})
 def choice_matches(response: str, answer: str, finish_reason: str | None = None, *, partial: bool = False, marked: bool = False) -> Score:
     """1 where the final answer chooses exactly the options of `answer` (letters A to J), 0 where it does not, None for no such reference.
 

@@ -14,7 +14,7 @@ from filters.probing import value_of
 from filters.tree_values import TooLarge
 
 
-@scorer(version="1")
+@scorer(version="1", instead={"response": "summary"})
 def number_matches(
     response: str,
     answer: str,

@@ -28,7 +28,7 @@ class _Row:
     place: str
 
 
-@batch_scorer(version="1")
+@batch_scorer(version="1", instead={"response": "summary"})
 def set_matches(
     response: pl.Series,
     answer: pl.Series,

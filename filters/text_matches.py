@@ -15,7 +15,7 @@ Where = Literal["whole", "beginning", "anywhere"]
 _MARKUP = re.compile(r"\\(?:text|textbf|textit|mathrm|mathbf|boxed|fbox)\{([^{}]*)\}|\\(?:left|right)(?![a-z])|[$*`]")
 
 
-@scorer(version="1")
+@scorer(version="1", instead={"response": "summary"})
 def text_matches(
     response: str,
     answer: str,

@@ -58,6 +58,14 @@ def test_a_missing_column_names_the_scorer_the_column_and_what_there_is() -> Non
         long_enough.score(pl.DataFrame({"respons": ["a"]}))
 
 
+def test_another_column_is_read_where_the_first_is_missing_and_only_there() -> None:
+    rows = pl.DataFrame({"response": ["abc"], "summary": ["a"]})
+    either = scorer(instead={"response": "summary"})(long_enough.function).with_(at_least=2)
+    assert [either.score(part)[0]["value"] for part in (rows, rows.drop("response"), rows.drop("summary"))] == [1.0, 0.0, 1.0]
+    with pytest.raises(ValueError, match=r"long_enough wants the column 'response'; the rows have text\b"):
+        either.score(pl.DataFrame({"text": ["a"]}))
+
+
 def test_a_row_without_a_wanted_value_is_unjudged_and_an_optional_column_may_be_null() -> None:
     rows = pl.DataFrame({"response": [None, "abc"], "language": ["en", None]})
     assert long_enough.score(rows).to_list() == [
