@@ -51,6 +51,15 @@ def language_share(
     Score(value=0.5, reason='4 of 8 words in zh; others: 4 Latin')
     >>> language_share("用 Python 的 transformer 库，得到 $x=3$。", "解方程").value
     1.0
+
+    | thought | prompt | value | because |
+    |---|---|---|---|
+    | `先加再减` | `计算` | 1 | |
+    | `先加 then we 再减` | `计算` | 4/6 | speech in Latin letters |
+    | `用 large language model 训练` | `解释` | 1 | terms are borrowed |
+    | `So 答案 is 4` | `Compute` | 2/4 | each Han character is a word |
+    | a French line among English ones | `Compute` | by its words | lines of one script are told apart |
+    | `4`, `x = 3`, or nothing | any | 0 | no words |
     """
     thoughts = response if reasoning is None else reasoning.fill_null(response)
     given = language.to_list() if language is not None else [None] * len(thoughts)

@@ -24,6 +24,7 @@ from filters.repetition_penalty import repetition_penalty
 from filters.reward_range import as_score
 from filters.tag_count import tag_count
 from filters.tinyzero import tinyzero
+from trainers.rewards import as_rewards, score_rollouts
 
 SOLUTION = "(1) Zoey is a knight\n(2) Ella is a knave\n(3) Liam is a knight"
 DIFFERENT = {
@@ -195,6 +196,28 @@ def test_the_repetition_penalty_is_that_of_its_definition(words: list[str], n: i
     expected = len(set(grams)) / len(grams) if grams else 1.0
     assert repetition_penalty(" ".join(words), ngram_size=n).value == pytest.approx(expected)
     assert repetition_penalty("\n\t".join(words).upper(), ngram_size=n).value == pytest.approx(expected)
+
+
+def test_weights_bring_the_sources_scale_back_in_grpo() -> None:
+    rows = pl.DataFrame(
+        {
+            "response": ["\\boxed{4}", "a b a b a b \\boxed{5}"],
+            "answer": ["4", "4"],
+            "prompt_id": ["p", "p"],
+            "response_tokens": [80, 95],
+        }
+    )
+    rewards = {
+        cosine_reward.with_(unit="tokens", max_length=100): 2.0,
+        repetition_penalty.with_(ngram_size=2, max_penalty=-0.5): 0.5,
+        soft_overlong.with_(max_tokens=100, cache=20): 1.0,
+        length_reward: 1.0,
+    }
+    totals = score_rollouts(as_rewards(rewards), rows).totals
+    theirs = [sum(reward(Score(**scorer.score(rows)[row])) or 0.0 for scorer in rewards) for row in range(2)]
+    assert totals[0] is not None
+    assert totals[1] is not None
+    assert totals[0] - totals[1] == pytest.approx(theirs[0] - theirs[1], abs=1e-3)
 
 
 SHAPES = (tag_count, reasoning_steps, repetition_penalty, length_reward, cosine_reward, soft_overlong, logic_rl, tinyzero)
