@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 from tokenizers import Regex, Tokenizer
+from tokenizers.normalizers import NFC
 from tokenizers.pre_tokenizers import Split
 
 from filters.hashed_words import parts_of, utf8
@@ -29,6 +30,9 @@ KNOWN = {
 
 SEEN_SLOTS = 1 << 20
 """Room for half a million pieces, 8 MB; pieces that find none are merged anew each time."""
+
+_MARKS = "\u0334\u0327\u0301\u0345"
+"""Marks of combining classes 1, 202, 230 and 240: what stands in which order beside them shows the class of a mark."""
 
 _SURROGATES = re.compile(r"[\ud800-\udfff]")
 
@@ -111,8 +115,11 @@ class _Rules:
         return count_R
 
     def normal(self, text: str) -> str | None:
-        """The text in NFC; None where Python's Unicode is too old to say, or added tokens have to be found before."""
-        if any(token in text for token in self._added_texts) or any(unicodedata.category(c) == "Cn" for c in set(text)):
+        """The text in NFC; None where the Unicode of Python and of tokenizers differ, or added tokens have to be found before."""
+        characters = set(text)
+        if any(unicodedata.category(c) == "Cn" for c in characters) or not characters.isdisjoint(_disputed()):
+            return None
+        if any(token in text for token in self._added_texts):
             return None
         return unicodedata.normalize("NFC", text)
 
@@ -190,6 +197,21 @@ def _changeable() -> np.ndarray:
         if len(parts) == 2 and not parts[0].startswith("<"):
             flag_C[int(parts[1], 16)] = CHECK
     return flag_C
+
+
+@functools.cache
+def _disputed() -> frozenset[str]:
+    """Characters that Python and tokenizers normalise differently alone or beside a mark, because one of them has the older Unicode."""
+    theirs, found = NFC().normalize_str, set[str]()
+    for code in [*range(0xD800), *range(0xE000, 0x33480)]:
+        character = chr(code)
+        if not unicodedata.combining(character) and not unicodedata.decomposition(character):
+            continue
+        parts = unicodedata.normalize("NFD", character)
+        probes = [character, parts, *(f"a{mark}{character}" for mark in _MARKS), *(f"a{character}{mark}" for mark in _MARKS)]
+        if any(unicodedata.normalize("NFC", probe) != theirs(probe) for probe in probes):
+            found.update(character, parts)
+    return frozenset(found)
 
 
 def _byte_letters() -> dict[str, int]:

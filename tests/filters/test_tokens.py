@@ -150,6 +150,12 @@ def test_added_tokens_that_take_their_neighbours_are_left_to_the_tokenizer(flag:
     assert TokenCounter(made).count(texts).tolist() == expected(made, texts)
 
 
+def test_marks_that_are_too_new_for_the_tokenizers_unicode() -> None:
+    """U+1E2EF and U+11930 are of Unicode 12 and 13; tokenizers 0.23 neither orders the one nor joins the other."""
+    texts = ["'s\U0001e2ef\u0327", "a\U0001e2ef\u0327b", "\U00011935\U00011930", "x\u0898\u0327", "\u0301\u0327\u0334"]
+    assert counter("qwen2").count(texts).tolist() == expected(tokenizer("qwen2"), texts)
+
+
 def test_a_text_that_is_not_in_nfc_around_added_tokens() -> None:
     texts = ["e\u0301<think>\u0301e", "\u1100\u1161\u11a8</think>", "<|im_end|>\u0344"]
     assert counter("qwen2").count(texts).tolist() == expected(tokenizer("qwen2"), texts)
