@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from numba import njit
+from numba.core.dispatcher import Dispatcher
 
 REASSOCIATED = frozenset({"contract", "reassoc", "nsz", "nnan"})
 """What sums over a register's lanes need: other orders of adding, the same order every time."""
@@ -21,8 +23,23 @@ def compiled(*, fastmath: frozenset[str] = frozenset()) -> Callable[[Callable[..
 
     def compile_(function: Callable[..., Any]) -> Callable[..., Any]:
         try:
-            return njit(cache=True, **options)(function)
+            made: Any = njit(cache=True, **options)(function)
         except RuntimeError:
             return njit(**options)(function)
+        # numba asks the function's own file alone whether its cache is old, and would go on with what another file was before.
+        made._cache._cache_file._source_stamp = [(str(file), file.stat().st_mtime_ns) for file in sorted(_sources(function))]
+        return made
 
     return compile_
+
+
+def _sources(function: Callable[..., Any]) -> set[Path]:
+    """The files of a function and of all compiled functions that it calls, however far down."""
+    found, waiting = {function}, [function]
+    while waiting:
+        caller = waiting.pop()
+        called = (caller.__globals__.get(name) for name in caller.__code__.co_names)
+        new = {each.py_func for each in called if isinstance(each, Dispatcher)} - found
+        found |= new
+        waiting += new
+    return {Path(each.__code__.co_filename) for each in found}

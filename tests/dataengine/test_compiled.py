@@ -23,3 +23,19 @@ def test_a_function_is_kept_where_a_folder_can_be_written_to_and_works_where_non
     ran = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert ran.stdout == "42\n"
     assert bool(list(tmp_path.rglob("*.nbi"))) == cached
+
+
+def test_a_change_in_another_file_that_is_called_is_compiled_again(tmp_path: Path) -> None:
+    def ran() -> str:
+        return subprocess.run([sys.executable, "-c", "import caller"], cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+
+    called = "from dataengine.compiled import compiled\n\n@compiled()\ndef add(x):\n    return x + {}\n"
+    (tmp_path / "called.py").write_text(called.format(1))
+    (tmp_path / "caller.py").write_text(
+        "from called import add\nfrom dataengine.compiled import compiled\n\n@compiled()\ndef once(x):\n    return add(x)\n"
+        "\n@compiled()\ndef twice(x):\n    return 2 * once(x)\n"
+        "\nprint(twice(20), sum(twice.stats.cache_hits.values()))\n"
+    )
+    assert [ran(), ran()] == ["42 0\n", "42 1\n"]
+    (tmp_path / "called.py").write_text(called.format(2))
+    assert ran() == "44 0\n"
