@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 IMPORTS = """\
-import bisect, collections, copy, functools, heapq, itertools, json, math, operator, random, re, string, sys
+import bisect, collections, copy, datetime, functools, heapq, itertools, json, math, operator, random, re, string, sys
 from bisect import *
 from collections import *
 from functools import *
 from heapq import *
 from itertools import *
 from math import *
-from operator import attrgetter, itemgetter
+from operator import *
+from string import *
 from typing import *
+from builtins import abs, pow
+inf = float("inf")
 """
 """Imported before every solution."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import socket
 from types import TracebackType
 from typing import Any
@@ -55,7 +54,7 @@ class Count:
 
 
 def examine(tests: dict[str, Any], sock: socket.socket) -> dict[str, Any]:
-    """What the tests say. `tests`: `setup` and `cases` (code), `entry` (the function that `check` takes), `all_cases`."""
+    """What the tests say. `tests`: see filters/program_tests.py; `all_cases`: go on after a failure."""
     classes: dict[str, type] = {}
     peer = Peer(sock, operations={name: OPERATIONS[name] for name in CALLBACKS}, classes=classes)
     count = Count(peer, all_cases=tests["all_cases"])
@@ -67,10 +66,11 @@ def examine(tests: dict[str, Any], sock: socket.socket) -> dict[str, Any]:
             world[name] = value
         exec(compile(tests["before"], "tests", "exec"), world)  # imports and classes, which the program's process has too
         classes.update({name: world[name] for name in tests["classes"] if isinstance(world.get(name), type)})
-        for case in (tests["setup"], *tests["cases"]):
+        _run(tests["setup"], "setup", world, count)
+        for source, line in tests["cases"]:
             failed_before = count.failed
-            _run(_without(classes, ast.parse(case)), world, count)
-            passed_cases += case is not tests["setup"] and count.failed == failed_before
+            _run(source, line, world, count)
+            passed_cases += count.failed == failed_before
     except Stop:
         pass
     except ProgramGone as error:
@@ -82,16 +82,9 @@ def examine(tests: dict[str, Any], sock: socket.socket) -> dict[str, Any]:
     return {**outcome, "passed": count.passed, "failed": count.failed, "first": count.first, "passed_cases": passed_cases}
 
 
-def _without(classes: dict[str, type], tree: ast.Module) -> ast.Module:
-    """The tests without the classes that both processes have: a second definition would be another class."""
-    tree.body = [node for node in tree.body if not (isinstance(node, ast.ClassDef) and node.name in classes)]
-    return tree
-
-
-def _run(tree: ast.Module, world: dict[str, Any], count: Count) -> None:
-    line = ast.unparse(tree).partition("\n")[0][:200]
+def _run(source: str, line: str, world: dict[str, Any], count: Count) -> None:
     try:
-        exec(compile(counted(tree), "tests", "exec"), world)
+        exec(compile(source, "tests", "exec"), world)
     except Exception as error:  # not inside an assert: a call before it raised, or the tests raise by hand
         if isinstance(error, NameError) and "from_program" not in vars(error):
             raise
@@ -104,23 +97,6 @@ def _unexpected(error: Exception) -> dict[str, Any]:
     if isinstance(error, NameError) and not thrown:
         return {"ended": "missing", "message": str(error)}
     return {"ended": "raised", "message": thrown or f"{type(error).__name__}: {error}"[:300]}
-
-
-class _Counted(ast.NodeTransformer):
-    """Puts `with __count__(line):` around each assert that no `try` surrounds (a test may catch its own)."""
-
-    def visit_Assert(self, node: ast.Assert) -> ast.With:
-        line = ast.unparse(node)[:300]
-        call = ast.Call(func=ast.Name(id="__count__", ctx=ast.Load()), args=[ast.Constant(line)], keywords=[])
-        return ast.copy_location(ast.With(items=[ast.withitem(context_expr=call)], body=[node]), node)
-
-    def visit_Try(self, node: ast.Try) -> ast.Try:
-        return node
-
-
-def counted(tree: ast.Module) -> ast.Module:
-    """The tests with their asserts counted."""
-    return ast.fix_missing_locations(_Counted().visit(tree))
 
 
 def _shown(value: Any) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import re
 import shutil
-from dataclasses import replace
 from typing import Literal
 
 from filters.sandbox import Outcome, Sandbox
@@ -37,7 +36,7 @@ def compiled(sandbox: Sandbox, source: bytes) -> tuple[bytes, str | None]:
 
 def limits_for(language: Language, limits: Limits) -> Limits:
     """Node reserves addresses by the gigabyte, so its private memory is counted instead."""
-    return replace(limits, reserves=True) if language == "javascript" else limits
+    return limits._replace(reserves=True) if language == "javascript" else limits
 
 
 def command(language: Language, limits: Limits) -> list[str]:

@@ -215,10 +215,10 @@ def _result(outcome: Outcome) -> Any:
 def _by_asserts(sandbox: Sandbox, code: str, tests: Tests, judging: Judging) -> Judgement:
     """The program in one process, the tests in another, plain values between them."""
     limits = judging.limits
-    examining = replace(limits, cpu=2 * limits.cpu, wall=limits.wall + 5)
+    examining = limits._replace(cpu=2 * limits.cpu, wall=limits.wall + 5)
     source = assembled(code, prompt=tests.prompt, function=tests.function)
     source = f"{IMPORTS if 'Solution' in tests.names else ''}{tests.before}\n{source}"
-    questions = {"before": tests.before, "setup": tests.setup, "cases": [case for case, _ in tests.cases], "names": list(tests.names)}
+    questions = {"before": tests.before, "setup": tests.setup, "cases": list(tests.cases), "names": list(tests.names)}
     questions |= {"classes": list(tests.classes), "all_cases": judging.all_cases}
     theirs, ours = socket.socketpair()
     with theirs, sandbox.program(_bytes(source), limits, python=True, tests=theirs) as program:

@@ -28,7 +28,8 @@ class Tests:
     kind: Literal["stdin", "call", "code", "appended"]
     """Programs that read and print; one function called with arguments; tests that are Python; source to append in another language."""
     cases: tuple[tuple[Any, Any], ...] = ()
-    """(input, output) as text, or (arguments, result) as plain values; for "code" the (source, "") of each case."""
+    """(input, output) as text, or (arguments, result) as plain values; for "code" the source of each case, its asserts counted, and its
+    first line."""
     function: str | None = None
     """What "call" calls, and what `check` is given."""
     prompt: str = ""
@@ -198,17 +199,40 @@ def _from_code(cases: Sequence[str], *, setup: str = "", entry: str | None = Non
         before = f"{leetcode.CLASSES}\n{before}"
         texts[0] = f"{leetcode.HELPERS}\n{texts[0]}"
         names = names_wanted("\n".join((leetcode.CLASSES, *texts)))
+        trees[0] = ast.parse(texts[0])
         shared += ast.parse(leetcode.CLASSES).body
+    classes = tuple(node.name for node in shared if isinstance(node, ast.ClassDef))
     return Tests(
         "code",
-        tuple((text, "") for text in texts[1:]),
+        tuple((_counted(tree, classes), _first_line(tree)) for tree in trees[1:]),
         function=entry,
         prompt=prompt,
-        setup=texts[0],
+        setup=_counted(trees[0], classes),
         before=before,
-        classes=tuple(node.name for node in shared if isinstance(node, ast.ClassDef)),
+        classes=classes,
         names=tuple(names),
     )
+
+
+class _Counted(ast.NodeTransformer):
+    """Puts `with __count__(line):` around each assert that no `try` surrounds (a test may catch its own)."""
+
+    def visit_Assert(self, node: ast.Assert) -> ast.With:
+        call = ast.Call(func=ast.Name(id="__count__", ctx=ast.Load()), args=[ast.Constant(ast.unparse(node)[:300])], keywords=[])
+        return ast.With(items=[ast.withitem(context_expr=call)], body=[node])
+
+    def visit_Try(self, node: ast.Try) -> ast.Try:
+        return node
+
+
+def _counted(tree: ast.Module, classes: tuple[str, ...]) -> str:
+    """The tests with their asserts counted, and without the classes that both processes have: a second definition is another class."""
+    body = [node for node in tree.body if not (isinstance(node, ast.ClassDef) and node.name in classes)]
+    return ast.unparse(ast.fix_missing_locations(_Counted().visit(ast.Module(body=body, type_ignores=[]))))
+
+
+def _first_line(tree: ast.Module) -> str:
+    return ast.unparse(tree).partition("\n")[0][:200]
 
 
 def _is_data_class(node: ast.stmt) -> bool:

