@@ -6,6 +6,8 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,22 +16,28 @@ ROOT = Path(__file__).resolve().parents[2]
 RUN = "import os; from filters.compiled import mixed; import numpy as np; print(int(mixed(np.uint64(1))), mixed.stats.cache_path)"
 
 
+@pytest.fixture
+def public() -> Iterator[Path]:
+    """A folder that other users may enter, which pytest's own are not."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
+
+
 @pytest.mark.parametrize("home", ["writable", "read-only"])
-def test_a_package_in_a_read_only_folder_works(home: str, tmp_path: Path) -> None:
+def test_a_package_in_a_read_only_folder_works(home: str, public: Path) -> None:
     if os.geteuid() == 0 and shutil.which("setpriv") is None:
         pytest.skip("root may write to read-only folders, and there is no setpriv to become somebody else")
-    package, cache = tmp_path / "package", tmp_path / "home"
+    package, cache = public / "package", public / "home"
     cache.mkdir()
     for room in ("filters", "dataengine"):
         (package / room).mkdir(parents=True)
         for name in ("__init__.py", "compiled.py"):
             shutil.copy(ROOT / room / name, package / room / name)
     cache.chmod(0o777 if home == "writable" else 0o555)
-    for path in (package / "filters", package / "dataengine", package):
+    folders = (package / "filters", package / "dataengine", package)
+    for path in folders:
         path.chmod(0o555)
-    for path in (tmp_path, *tmp_path.parents):
-        if path.stat().st_uid == os.geteuid() and str(path).startswith(str(tmp_path.parents[2])):
-            path.chmod(path.stat().st_mode | 0o055)
     become = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"] if os.geteuid() == 0 else []
     environment = {
         **os.environ,
@@ -40,6 +48,8 @@ def test_a_package_in_a_read_only_folder_works(home: str, tmp_path: Path) -> Non
     }
     environment.pop("NUMBA_CACHE_DIR", None)
     done = subprocess.run([*become, sys.executable, "-c", RUN], env=environment, capture_output=True, text=True, check=False, cwd="/")
+    for path in (*folders, cache):
+        path.chmod(0o755)  # so that they can be removed
     assert done.returncode == 0, done.stderr
     number, _, place = done.stdout.strip().partition(" ")
     assert number == "6238072747940578789"
