@@ -9,6 +9,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import os
+import select
 import shutil
 import signal
 import socket
@@ -102,6 +103,12 @@ class Sandbox:
                 ours.close()
                 raise SandboxFailure("the zygote has died") from error
         return Program(ours, source, limits, python=python)
+
+    def alive(self) -> bool:
+        """Does the zygote still listen? It says nothing of itself, so what can be read is its end."""
+        end = select.poll()
+        end.register(self._control, select.POLLIN)
+        return not end.poll(0)
 
     def close(self) -> None:
         """End it and everything in it."""
@@ -235,8 +242,12 @@ class Sandboxes:
     def _take(self, isolation: str) -> Sandbox:
         wanted = self._best or isolation if isolation == "auto" else isolation
         with self._lock:
-            if idle := self._idle.get(wanted):
-                return idle.pop()
+            idle = self._idle.get(wanted, [])
+            while idle:
+                sandbox = idle.pop()
+                if sandbox.alive():
+                    return sandbox
+                sandbox.close()
         if wanted != "auto":
             try:
                 return Sandbox(wanted)

@@ -154,7 +154,7 @@ def _make_read_only(target: str, *, device: bool) -> None:
 
 def bubblewrap(program: str, inside: list[str], *, code: str) -> list[str]:
     """The command line that runs `inside` in the same house built by bubblewrap; `code` is the folder of these files."""
-    line = [program, "--die-with-parent", "--new-session", "--as-pid-1"]
+    line = [program, "--new-session", "--as-pid-1"]  # not --die-with-parent: it means the thread that started it
     line += ["--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try"]
     line += [] if os.geteuid() == 0 else ["--unshare-user"]
     line += ["--cap-add", "ALL", "--clearenv", "--setenv", "PATH", "/usr/local/bin:/usr/bin:/bin"]
