@@ -14,7 +14,7 @@ help:
 	@echo 'make test    every test'
 	@echo 'make check   ruff and pyright'
 	@echo 'make fix     format, and mend what ruff can mend'
-	@echo 'make docs    draw the map in docs/architecture.md again'
+	@echo 'make docs    draw docs/architecture.md and docs/scorers.md again'
 	@echo 'make clean   remove the environment and the caches (runs/ is kept)'
 
 demo: setup
@@ -34,6 +34,7 @@ fix: setup
 
 docs: setup
 	$(BIN)/python docs/rooms.py
+	$(BIN)/python docs/scorer_pages.py
 
 setup: $(VENV)/installed
 

@@ -15,6 +15,7 @@ from dataengine.work import Work
 
 def score(data: Step, scorers: Sequence[Scorer], *, name: str = "score") -> Step:
     """The same rows with one struct column {value, reason} for each scorer."""
+    _check_alone(*scorers)
     return Step(name=name, make=_make_score, inputs={"data": data}, settings={"scorers": list(scorers)})
 
 
@@ -22,8 +23,18 @@ def keep(data: Step, scorer: Scorer, *, at_least: float = 1.0, unjudged: bool = 
     """The rows whose score is `at_least` the bar; rows that could not be judged are kept only when `unjudged` says so."""
     if not 0.0 <= at_least <= 1.0:
         raise ValueError(f"at_least is a bar on a score and lies in [0, 1], got {at_least}")
+    _check_alone(scorer)
     settings = {"scorer": scorer, "at_least": at_least, "unjudged": unjudged}
     return Step(name=name or f"keep-{scorer.name}", make=_make_keep, inputs={"data": data}, settings=settings)
+
+
+def _check_alone(*scorers: Scorer) -> None:
+    for scorer in scorers:
+        if scorer.together:
+            raise ValueError(
+                f"{scorer.name} compares rows with each other, and a step sees one shard at a time: "
+                f"score the whole file with `dataengine score {scorer.name} FILE --out SCORED`"
+            )
 
 
 def _make_score(work: Work) -> None:

@@ -7,10 +7,12 @@ parameters are settings; a positional parameter with a default is a column that 
 from __future__ import annotations
 
 import functools
+import hashlib
 import importlib
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, overload
 
@@ -47,11 +49,20 @@ class Scorer:
     """A scoring function with its settings bound; it pickles by name, so that workers and Ray can load it."""
 
     def __init__(
-        self, function: Callable[..., Any], *, version: str, batch: bool, settings: Mapping[str, Any], instead: Mapping[str, str]
+        self,
+        function: Callable[..., Any],
+        *,
+        version: str,
+        batch: bool,
+        settings: Mapping[str, Any],
+        instead: Mapping[str, str],
+        together: bool,
     ) -> None:
         self.function = function
         self.instead = dict(instead)
         """The column that is read where the rows have none of a parameter's own name."""
+        self.together = together
+        """Whether rows are compared with each other, so that part of them is not enough."""
         self.version = version
         """Raised when the verdicts change, so that stored scores are known to be old."""
         self.batch = batch
@@ -62,6 +73,8 @@ class Scorer:
         self.columns = tuple(p.name for p in positional)
         self.optional = frozenset(p.name for p in positional if p.default is not p.empty)
         self.defaults = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
+        self.files = frozenset(p.name for p in parameters if p.kind is p.KEYWORD_ONLY and p.annotation in (Path, "Path"))
+        """Settings that name a file or folder, and count by what is in it."""
 
     @property
     def name(self) -> str:
@@ -83,10 +96,11 @@ class Scorer:
     def identity(self) -> dict[str, Any]:
         """What a fingerprint has to know of this scorer: its code's place, its version and every setting."""
         known = {key: value for key, value in self.defaults.items() if value is not inspect.Parameter.empty}
+        contents = {key: _content(Path(self.settings[key])) for key in self.files & self.settings.keys()}
         return {
             "scorer": f"{self.function.__module__}.{self.function.__qualname__}",
             "version": self.version,
-            "settings": {**known, **self.settings},
+            "settings": {**known, **self.settings, **contents},
         }
 
     def with_(self, **settings: Any) -> Scorer:
@@ -95,7 +109,7 @@ class Scorer:
             if key not in self.defaults:
                 raise ValueError(f"{self.name} has no setting {key!r}. {nearest(key, self.defaults)}")
         known = {**self.settings, **settings}
-        return Scorer(self.function, version=self.version, batch=self.batch, settings=known, instead=self.instead)
+        return Scorer(self.function, version=self.version, batch=self.batch, settings=known, instead=self.instead, together=self.together)
 
     def __call__(self, *columns: Any, **settings: Any) -> Score:
         """The score of one row, for tests and people."""
@@ -115,10 +129,11 @@ class Scorer:
         rows = rows.with_columns(**{name: other for name, other in self.instead.items() if name not in rows.columns})
         given = [name for name in self.columns if name in rows.columns]
         wanted = [name for name in given if name not in self.optional]
-        missing = [next((name for name in wanted if row[name] is None), None) for row in rows.select(wanted).iter_rows(named=True)]
-        ready = rows.filter(pl.Series([name is None for name in missing], dtype=pl.Boolean)) if wanted else rows
+        lacking = [name for name in wanted if rows[name].null_count()]
+        missing = [next((name for name in lacking if row[name] is None), None) for row in rows.select(lacking).iter_rows(named=True)]
+        ready = rows.filter(pl.Series([name is None for name in missing], dtype=pl.Boolean)) if lacking else rows
         scores = iter(self._batch(ready, given) if self.batch else self._each(ready, given))
-        found = [next(scores) if name is None else Score(None, f"no {name}") for name in missing] if wanted else list(scores)
+        found = [next(scores) if name is None else Score(None, f"no {name}") for name in missing] if lacking else list(scores)
         self._stop_if_broken(found)
         return pl.Series(self.name, [{"value": s.value, "reason": whole(s.reason)} for s in found], dtype=SCORE)
 
@@ -162,6 +177,19 @@ class Scorer:
             )
 
 
+def _content(path: Path) -> str:
+    """Name and hash of a file, or of a folder with all that is in it; ValueError where there is neither."""
+    files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
+    if not all(file.is_file() for file in files):
+        raise ValueError(f"there is no file or folder {path}")
+    digest = hashlib.sha256()
+    for file in files:
+        digest.update(f"{file.relative_to(path)}\0{file.stat().st_size}\0".encode())
+        with file.open("rb") as stream:
+            digest.update(hashlib.file_digest(stream, "sha256").digest())
+    return f"{path.name} {digest.hexdigest()[:16]}"
+
+
 def _load(module: str, name: str, settings: Mapping[str, Any]) -> Scorer:
     return getattr(importlib.import_module(module), name).with_(**settings)
 
@@ -174,17 +202,27 @@ def scorer(
     function: Callable[..., Score] | None = None, /, *, version: str = "1", instead: Mapping[str, str] = MappingProxyType({})
 ) -> Any:
     """Make a scorer of a function that judges one row; `instead` maps a parameter to the column read where there is none of its name."""
-    made = functools.partial(Scorer, version=version, batch=False, settings={}, instead=instead)
+    made = functools.partial(Scorer, version=version, batch=False, settings={}, instead=instead, together=False)
     return made if function is None else made(function)
 
 
 @overload
 def batch_scorer(function: Callable[..., Iterable[Score]], /) -> Scorer: ...
 @overload
-def batch_scorer(*, version: str = "1", instead: Mapping[str, str] = ...) -> Callable[[Callable[..., Iterable[Score]]], Scorer]: ...
 def batch_scorer(
-    function: Callable[..., Iterable[Score]] | None = None, /, *, version: str = "1", instead: Mapping[str, str] = MappingProxyType({})
+    *, version: str = "1", instead: Mapping[str, str] = ..., together: bool = False
+) -> Callable[[Callable[..., Iterable[Score]]], Scorer]: ...
+def batch_scorer(
+    function: Callable[..., Iterable[Score]] | None = None,
+    /,
+    *,
+    version: str = "1",
+    instead: Mapping[str, str] = MappingProxyType({}),
+    together: bool = False,
 ) -> Any:
-    """Make a scorer of a function that takes one `pl.Series` per column and returns one Score per row."""
-    made = functools.partial(Scorer, version=version, batch=True, settings={}, instead=instead)
+    """Make a scorer of a function that takes one `pl.Series` per column and returns one Score per row.
+
+    `together` says that it compares rows with each other: a file is then scored whole.
+    """
+    made = functools.partial(Scorer, version=version, batch=True, settings={}, instead=instead, together=together)
     return made if function is None else made(function)

@@ -48,11 +48,11 @@ def renamed(rows: pl.DataFrame, columns: Mapping[str, str], *, file: Path) -> pl
 
 
 def scored_parts(scorer: Scorer, rows: pl.DataFrame) -> pl.Series:
-    """The scores of all rows, a part at a time, with progress."""
-    scores = []
+    """The scores of all rows, a part at a time, with progress; all at once where they are compared with each other."""
+    scores, at_once = [], len(rows) if scorer.together else ROWS_AT_ONCE
     with Bar(scorer.name, total=len(rows)) as bar:
-        for start in range(0, len(rows), ROWS_AT_ONCE):
-            part = rows[start : start + ROWS_AT_ONCE]
+        for start in range(0, len(rows), at_once):
+            part = rows[start : start + at_once]
             scores.append(scorer.score(part))
             bar.advance(len(part))
     return pl.concat(scores)

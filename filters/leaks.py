@@ -66,12 +66,12 @@ class Index:
 
 
 @batch_scorer
-def not_leaked(response: pl.Series, *, against: str, n: int = 10) -> list[Score]:
+def not_leaked(response: pl.Series, *, against: Path, n: int = 10) -> list[Score]:
     """1 for a text without a run of `n` words of the problems in `against`, else 0 with the longest run named.
 
     `against`: a .parquet or .jsonl(.gz, .zst) file of problems, or a folder of such files; see QUESTION, SOLUTION, SET and PROBLEM for the
-    columns. A step's fingerprint holds this path, not what is in the file: give changed problems another name. The reason names set,
-    problem, part, and the place in characters: `leaked: 34 words of aime24/7 (question) at 210:388 '...'`.
+    columns. A step's fingerprint holds its name and what is in it. The reason names set, problem, part, and the place in
+    characters: `leaked: 34 words of aime24/7 (question) at 210:388 '...'`.
     """
     index = index_of_files(against, n=n)
     clean = Score(1.0, f"no {n} words in a row of {len(index.entries)} questions and solutions")
@@ -150,7 +150,7 @@ def index_of(problems: Iterable[tuple[str, str, str, str | None]], *, n: int = 1
     )
 
 
-def index_of_files(path: str, *, n: int = 10) -> Index:
+def index_of_files(path: str | Path, *, n: int = 10) -> Index:
     """The index of a file or folder of problems; it is kept until the files change."""
     place = Path(path)
     files = sorted(file for file in place.iterdir() if _is_table(file)) if place.is_dir() else [place]

@@ -29,12 +29,12 @@ BANDS, BAND = 21, 6
 SHINGLE = 5
 
 
-@batch_scorer
+@batch_scorer(together=True)
 def not_near_duplicate(response: pl.Series, *, similarity: float = 0.8) -> list[Score]:
-    """1 for a text that is less than `similarity` alike to every earlier kept text of the same batch, else 1 - their similarity.
+    """1 for a text that is less than `similarity` alike to every earlier kept text, else 1 - their similarity.
 
-    Of a group of alike texts the first is kept. A batch is what is scored at once (a file in the command line: 2,000 rows; a step: a
-    shard); texts of many batches are compared by NearDuplicates. A text without words is unjudged. Bands are made for 0.7 and more:
+    Of a group of alike texts the first is kept. The command line compares all rows of a file; rows that come in parts are compared by
+    NearDuplicates. A text without words is unjudged. Bands are made for 0.7 and more:
     of pairs that are 0.6 alike a third is never compared.
 
     >>> not_near_duplicate("Any text alone.")

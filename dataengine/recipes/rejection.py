@@ -36,7 +36,7 @@ def rejection(
     judged = score(with_published(made, said), [answer_matches], name="verdicts")
     right = keep(judged, answer_matches, name="right")
     fluent = keep(right, not_repetitive, name="not-repetitive")
-    one_language = keep(fluent, language_share, at_least=0.8, name="one-language")
+    one_language = keep(fluent, language_share, at_least=0.99, name="one-language")
     mixed = mix({"reasoning": one_language}, [Quota(part="reasoning", rows=rows)], seed=seed)
     return Step(name="rejection", make=_make, inputs={"mix": mixed, "verdicts": judged})
 

@@ -101,6 +101,14 @@ def test_a_file_is_scored_with_columns_by_their_own_names(tmp_path: Path, capsys
     assert "zero_format wants the column 'response'; the rows have output" in capsys.readouterr().err
 
 
+def test_rows_that_are_compared_with_each_other_are_scored_as_one(tmp_path: Path) -> None:
+    texts = [f"row {number} speaks of {number * number} sheep and {number + 7} goats in its own way" for number in range(2_500)]
+    rows = pl.DataFrame({"response": [*texts, texts[0]]})
+    rows.write_parquet(tmp_path / "rows.parquet")
+    assert main(["score", "not_near_duplicate", str(tmp_path / "rows.parquet"), "--out", str(tmp_path / "scored.parquet")]) == 0
+    assert pl.read_parquet(tmp_path / "scored.parquet")["not_near_duplicate"][-1]["value"] == 0.0
+
+
 def test_the_list_names_recipes_and_scorers(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["list"]) == 0
     said = capsys.readouterr().out

@@ -8,7 +8,7 @@ import pytest
 from dataengine import shards
 from dataengine.keep import keep
 from dataengine.run import run
-from dataengine.score import Score, scorer
+from dataengine.score import Score, batch_scorer, scorer
 from dataengine.sources import rows
 from dataengine.step import Step
 
@@ -16,6 +16,11 @@ from dataengine.step import Step
 @scorer
 def share(answer: str) -> Score:
     return Score(None if answer == "?" else float(answer), f"says {answer}")
+
+
+@batch_scorer(together=True)
+def first_of_its_kind(answer: pl.Series) -> list[Score]:
+    return [Score(float(first), "seen") for first in answer.is_first_distinct()]
 
 
 def data() -> Step:
@@ -59,3 +64,8 @@ def test_a_step_that_drops_everything_still_opens(tmp_path: Path) -> None:
 def test_a_bar_outside_zero_to_one_is_refused() -> None:
     with pytest.raises(ValueError, match="lies in"):
         keep(data(), share, at_least=95)
+
+
+def test_a_scorer_that_compares_rows_with_each_other_is_refused_where_shards_part_them() -> None:
+    with pytest.raises(ValueError, match="compares rows with each other, and a step sees one shard at a time"):
+        keep(data(), first_of_its_kind)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pickle
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -101,3 +102,24 @@ def test_the_identity_holds_version_and_every_setting_also_the_defaults() -> Non
     assert has_letter.identity()["settings"] == {"letter": "a"}
     assert has_letter.identity() == has_letter.with_(letter="a").identity()
     assert has_letter.identity()["version"] == "7"
+
+
+@batch_scorer
+def not_listed(response: pl.Series, *, against: Path) -> list[Score]:
+    listed = Path(against).read_text(encoding="utf-8").split()
+    return [Score(float(text not in listed), "looked up") for text in response]
+
+
+def test_a_setting_that_is_a_path_counts_by_what_is_in_it(tmp_path: Path) -> None:
+    one, other = tmp_path / "one" / "list", tmp_path / "other" / "list"
+    for file in (one, other):
+        file.parent.mkdir()
+        file.write_text("a b")
+    assert not_listed.with_(against=one).identity() == not_listed.with_(against=str(other)).identity()
+    other.write_text("a c")
+    assert not_listed.with_(against=one).identity() != not_listed.with_(against=other).identity()
+    whole = not_listed.with_(against=tmp_path).identity()
+    other.rename(other.with_name("renamed"))
+    assert not_listed.with_(against=tmp_path).identity() != whole
+    with pytest.raises(ValueError, match="there is no file or folder"):
+        not_listed.with_(against=tmp_path / "none").identity()
