@@ -12,7 +12,7 @@ from fractions import Fraction
 from dataengine.score import Score, scorer
 from filters.countdown import judge
 
-_ANSWER = re.compile(r"<answer>(.*?)</answer>")
+_OPENS, _CLOSES = "<answer>", "</answer>"
 _ALLOWED = re.compile(r"[\d+\-*/().\s]+")
 
 
@@ -30,10 +30,10 @@ def tinyzero(response: str, numbers: list[int], target: int, *, format_score: fl
     >>> tinyzero("<answer>2**3</answer>", [2, 3], 8).value, tinyzero("it is 8", [2, 3], 8).value
     (0.1, 0.0)
     """
-    found = _ANSWER.findall(response.rstrip("\n").rsplit("\n", 1)[-1])
-    if not found:
+    found = _last_answer(response.rstrip("\n").rsplit("\n", 1)[-1])
+    if found is None:
         return Score(0.0, "no <answer> in the last line")
-    equation = found[-1].strip()
+    equation = found.strip()
     if not _ALLOWED.fullmatch(equation):
         return Score(format_score, f"not an expression of + - * /: {equation[:40]!r}")
     try:
@@ -42,3 +42,11 @@ def tinyzero(response: str, numbers: list[int], target: int, *, format_score: fl
         return Score(None, f"bad reference: {error}")
     value, reason = judge(equation, given, target=wanted)
     return Score(1.0 if value == 1 else format_score, reason)
+
+
+def _last_answer(line: str) -> str | None:
+    """The last of the answers in a line, each from its first opening tag on."""
+    found, at = None, 0
+    while (opened := line.find(_OPENS, at)) >= 0 and (closed := line.find(_CLOSES, opened)) >= 0:
+        found, at = line[opened + len(_OPENS) : closed], closed + len(_CLOSES)
+    return found
