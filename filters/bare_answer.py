@@ -10,11 +10,13 @@ import re
 
 from filters.lists import split
 from filters.notation import closes_at_end
+from filters.numbers import number
 
 _NAME = r"(?:[a-zA-Z]|\\[a-zA-Z]+)(?:_\{?[\w, ]+\}?|'|\([a-zA-Z, ]*\))*"
 _NAMED = re.compile(rf"\s*(?:{_NAME}\s*(?:=|\\in(?![a-z])|:)|\(?[a-zA-Z\\][\w\\{{}}_' ,()]{{0,30}}?\)?\s*=)\s*")
 _LONE_NAME = re.compile(rf"\s*{_NAME}\s*")
-_ANY_NAMED = re.compile(r"\s*\(?[a-zA-Z\\][\w\\{}_' ,()]{0,30}?\)?\s*=\s*")
+_ANY_NAMED = re.compile(r"\s*(?=\(?[a-zA-Z\\]|\|[A-Z]{2}\|)[(|]?[a-zA-Z\\][\w\\{}_' ,()]{0,30}?[)|]?\s*=\s*")
+_POINT = re.compile(r"[A-Z]'?\s*(\(.*,.*\))")
 _CONDITION = re.compile(r"(?<=[\w)}\]])\s*,?\s*\(?\b(?:for|where|if|when|whenever|with)\b\s.*[=<>\\].*", re.DOTALL)
 _INTEGER = re.compile(
     r"\s*,?\s*\(?\s*(?:\b(?:for|where|with)\b[a-z ]*)?([a-z])\s*\\in\s*(?:\\mathbb\s*\{?\s*)?[ZN]\s*\}?(?:\^[+*])?\s*\)?\s*$"
@@ -36,6 +38,9 @@ def same_side(*, gold: str, prediction: str) -> tuple[str, str]:
     prediction, theirs = bare(prediction)
     if ours and theirs and ours != theirs:  # the integer k of one is the n of the other
         prediction = re.sub(rf"(?<![A-Za-z\\]){theirs}(?![A-Za-z])", ours, prediction)
+    if is_relation(gold) and is_relation(prediction):
+        gold, prediction = _ascending(gold), _ascending(prediction)
+    gold, prediction = _unnamed_point(gold, other=prediction), _unnamed_point(prediction, other=gold)
     if match := re.fullmatch(r"(-?[\d.,/]+)\s*=\s*[a-zA-Z]", gold):
         gold = match.group(1)
     if "\\equiv" in prediction and "\\equiv" not in gold:
@@ -50,6 +55,12 @@ def same_side(*, gold: str, prediction: str) -> tuple[str, str]:
         left, right = prediction.split("\\approx", 1)
         prediction = right if not left.strip() or _LONE_NAME.fullmatch(left) else left
     return as_interval(gold.strip(), other=prediction), as_interval(prediction.strip(), other=gold)
+
+
+def _unnamed_point(text: str, *, other: str) -> str:
+    """`A(1, 2)` as (1, 2) where the other side names no point."""
+    match = _POINT.fullmatch(text)
+    return match[1] if match and other.startswith("(") else text
 
 
 def _last_member(prediction: str) -> str:
@@ -70,7 +81,7 @@ def bare(text: str) -> tuple[str, str]:
     shorter = _CONDITION.sub("", text)
     if not re.search(r"\w", shorter) or re.search(r"(?<![\\A-Za-z])[A-Za-z]{3,}", shorter):
         shorter = text  # a sentence
-    return (_UNIT_WORDS.sub("", shorter) if re.search(r"[\\^=]", shorter) else shorter), name
+    return (_UNIT_WORDS.sub("", shorter) if re.search(r"[\\^=]", shorter) and not number(shorter) else shorter), name
 
 
 # Inequalities
@@ -82,6 +93,27 @@ _CHAIN = re.compile(
 _HALF = re.compile(rf"(?P<left>[^<>=]+?)\s*(?P<sign>{_SIGN})\s*(?P<right>[^<>=]+)")
 
 
+_DISTANCE = re.compile(rf"(?:\||\\lvert)\s*[a-zA-Z]\s*(?:\||\\rvert)\s*(?P<sign>{_SIGN})\s*(?P<bound>[^<>=+,|-]+)")
+_TURNED = {">": "<", "\\ge": "\\le"}
+
+
+def _ascending(text: str) -> str:
+    """A chain that falls (`c > b > a`) as the one that rises."""
+    parts = re.split(rf"({_SIGN})", text)
+    if len(parts) < 5 or not set(parts[1::2]) <= _TURNED.keys() or "," in text:
+        return text
+    return " ".join(_TURNED.get(part, part.strip()) for part in reversed(parts))
+
+
+def _around_zero(bound: str, sign: str) -> str:
+    """`|x| < a` as (-a, a), `|x| \\ge a` as what is left of the line."""
+    strict = sign in ("<", ">")
+    if sign in ("<", "\\le"):
+        return _interval("-" + bound.strip(), bound, open_left=strict, open_right=strict)
+    left = _interval("-\\infty", "-" + bound.strip(), open_left=True, open_right=strict)
+    return left + " \\cup " + _interval(bound, "\\infty", open_left=strict, open_right=True)
+
+
 def is_relation(text: str) -> bool:
     """An inequality."""
     return bool(_RELATION.search(text))
@@ -91,6 +123,8 @@ def as_interval(text: str, *, other: str) -> str:
     """An inequality in one variable as the interval it says, where the other answer is an interval or an inequality."""
     if not is_relation(text) or not (is_relation(other) or _is_interval(other)):
         return text
+    if match := _DISTANCE.fullmatch(text):
+        return _around_zero(match["bound"], match["sign"])
     pieces = re.split(r"\s+or\s+|\s*[,;]\s*|\s*\\vee\s*|\s*或\s*", text)
     if len(pieces) > 1 and len(set(re.findall(r"(?<![\\a-zA-Z])[a-zA-Z](?![a-zA-Z])", text))) == 1:
         intervals = [as_interval(piece, other=other) for piece in pieces]

@@ -29,16 +29,27 @@ def label(gold: str) -> str:
     return match[1] if match else ""
 
 
+def option_text(gold: str) -> str:
+    """The text of an option that is quoted with its letter (`C. 12 apples`), or nothing."""
+    match = _LABELLED.match(normalise(gold))
+    return normalise(gold)[match.end() - 1 :] if match else ""
+
+
+_DENIED = re.compile(r"(?:\b(?:not|neither|nor|rather than|instead of)|不是|不选|而非)\s*(?:option\s*)?\(?[A-J]\)?(?![A-Za-z])")
+_ARTICLE = r"A\s+(?!(?:or|and|is|are|as|but|by|because|since|which|with|for)\b)[a-z]{2,}"
+
+
 def chosen_letters(text: str) -> str | None:
     """The option letters of an answer in their order; "" where there are none, None where what there is may be mathematics."""
     said = normalise(text)
-    match = _CHOSEN.match(said) or re.search(r"(?<![A-Za-z\\])\(?([A-J])\)?(?:选项|\s*is correct|\))", said)
-    if match:
+    if match := _CHOSEN.match(said):
         return "".join(re.findall(r"[A-J]", match[1].upper().replace("AND", " ")))
-    found = re.findall(r"(?<![A-Za-z\\{])[A-J](?![A-Za-z}'])", said)
-    single = [letter for letter in found if letter != "A" or len(found) == 1]
-    if single and not re.search(r"[\\=^]", said):
-        return "".join(sorted(set(single)))
+    said = _DENIED.sub(" ", said)
+    if found := re.findall(r"(?<![A-Za-z\\])\(?([A-J])\)?(?:选项|\s*is correct|\))", said):
+        return "".join(sorted(set(found)))
+    found = re.findall(rf"(?<![A-Za-z\\{{])(?!{_ARTICLE})[A-J](?![A-Za-z}}'])", said)
+    if found and not re.search(r"[\\=^]", said):
+        return "".join(sorted(set(found)))
     return None if "\\" in said else ""
 
 

@@ -10,14 +10,14 @@ from collections import Counter
 from fractions import Fraction
 
 from filters.bare_answer import as_interval, bare, is_relation, same_side
-from filters.choices import choices_equal, label, wanted_letters
+from filters.choices import choices_equal, label, option_text, wanted_letters
 from filters.intervals import unions_equal
-from filters.lists import branches, distinct, matrix, named_tuple, split
+from filters.lists import branches, distinct, listed_system, matrix, named_tuple, split
 from filters.literals import literals_equal
 from filters.notation import key, latex, normalise
 from filters.numbers import Number, number, number_in, numbers_equal, stands_for
 from filters.probing import formulas_probed, is_plain, value_of
-from filters.words import is_words, words_equal
+from filters.words import is_phrase, is_words, opposed, phrases_equal, words_equal
 
 
 def equal(*, gold: str, prediction: str, announced: bool = True) -> bool | None:
@@ -33,7 +33,11 @@ def equal(*, gold: str, prediction: str, announced: bool = True) -> bool | None:
     choice = choices_equal(gold=gold, prediction=prediction)
     if choice is not None:
         return choice
-    ours, theirs = same_side(gold=normalise(gold), prediction=normalise(prediction))
+    if (text := option_text(gold)) and equal(gold=text, prediction=prediction, announced=announced):
+        return True
+    if opposed(gold=gold, prediction=prediction):
+        return False
+    ours, theirs = same_side(gold=listed_system(normalise(gold)), prediction=listed_system(normalise(prediction)))
     if key(ours) == key(theirs):
         return True
     found = _numbers_equal(gold=ours, prediction=theirs)
@@ -41,6 +45,10 @@ def equal(*, gold: str, prediction: str, announced: bool = True) -> bool | None:
         found = _lists_equal(gold=branches(ours), prediction=branches(theirs))
     if found is None and (exact := number(ours)) and not number(theirs) and (read := number_in(theirs, first=announced)):
         found = numbers_equal(gold=exact, prediction=read)
+    if found is None and is_words(gold) and is_words(prediction):
+        return words_equal(gold=ours, prediction=theirs)
+    if found is None and not is_plain(latex(gold)):
+        found = phrases_equal(gold=ours, prediction=theirs)
     if found is None:
         found = _formulas_equal(*same_side(gold=latex(gold), prediction=latex(prediction)))
     return words_equal(gold=ours, prediction=theirs) if found is None else found
@@ -48,7 +56,7 @@ def equal(*, gold: str, prediction: str, announced: bool = True) -> bool | None:
 
 def readable(answer: str) -> bool:
     """Whether these rules understand the answer: a number, a choice, words, a value, a formula, or a list or matrix of these."""
-    if literals_equal(gold=answer, prediction=answer) or is_words(answer) or wanted_letters(answer) or label(answer):
+    if literals_equal(gold=answer, prediction=answer) or is_words(answer) or is_phrase(answer) or wanted_letters(answer) or label(answer):
         return True
     text = branches(as_interval(bare(normalise(answer))[0], other="(0, 1)"))
     if not re.search(r"[\w\\]", text):

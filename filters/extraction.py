@@ -75,16 +75,17 @@ def after_thoughts(response: str) -> tuple[str, str | None]:
     return "", "no answer found: nothing after the thoughts"
 
 
-_SPECIAL = re.compile(r"<\|[a-zA-Z_]{2,40}\|>|<｜[^｜]{2,40}｜>|</s>|<eo[as]>")
+_SPECIAL = re.compile(r"<\|[a-zA-Z_]{2,40}\|>|<｜[^｜]{2,40}｜>|</s>|<eo[as]>|<<[^<>\n]{1,200}>>")
+"""Tokens of chat formats, and the calculator's annotations of GSM8K (`<<2/2=1>>`)."""
 _ANSWER_TAG = re.compile(r"<answer>((?:(?!<answer>).)*?)(?:</answer>|\Z)", re.DOTALL)
-_BOX = re.compile(r"\\(?:(?:begin)?f?boxed|fbox)\s*")
+_BOX = re.compile(r"\\(?:(?:begin)?f?boxed|f(?:rame)?box)\s*")
 _TEX_SPACE = r"(?:\\[()\[\],;: ]|\\q?quad|[\s$.])*+"
 _BRACE = re.compile(r"(?<!\\)[{}]")
 _BETWEEN_BOXES = re.compile(
     rf"{_TEX_SPACE}(?:(?:,|;|\band\b|\bor\b|和|或|\\text\{{\s*+(?:,\s*+)?(?:and|or)\s*+\}}){_TEX_SPACE})++"
     rf"(?:[a-zA-Z](?:_\{{?\w++\}}?)?\s*+={_TEX_SPACE})*+"
 )
-_MINUS_BEFORE = re.compile(r"[=$(:]\s*-\s*\\?$")
+_MINUS_BEFORE = re.compile(r"(?:[=$(:]|^)\s*-\s*\\?$")
 _PERCENT_AFTER = re.compile(r"\s*(?:\\\)|\$)?\s*(?:\\?%|percent\b|pct\b)")
 
 
@@ -144,9 +145,11 @@ def _json_field(text: str) -> str:
 _SAID = re.compile(
     r"(?:\b(?:final\s+)?answers?\b(?:\s*\([^()\n]{0,30}\))?(?:\s*=|[^.\n:=]{0,60}?(?:\*\*)?\s*(?:\bis\b|\bare\b|\bwould be\b|\bbe\b|:))"
     r"|\b(?:correct|right|best)\s+(?:option|choice)s?\s*(?:is|are|:)"
+    r"|\b(?:(?:I|we|would|I'd)\s+(?:choose|pick|select|go\s+with))\b(?=\W{0,4}(?:the\s+)?(?:option\W{0,4}|choice\W{0,4}|answer\W{0,4})?(?-i:[A-J]\b))"
+    r"|\bstatement\s+is(?=\W{1,4}(?:true|false)\b)"
     r"|(?m:^[ \t]*A[ \t]*:)"
     r"|(?:答案|正确答案|最终答案|最终结果|答)\s*】?\s*(?:应该|应|就)?\s*(?:是|为|等于|選|选|[:：])"
-    r"|【\s*答案\s*】"
+    r"|【\s*答案\s*】|(?:正确|错误|符合题意)的?(?:选项|结论|说法|命题)(?:应该|应)?(?:是|为|有|[:：])|取值范围\s*(?:是|为)"
     r"|(?:故|应|所以|因此|故答案|正确|本题|^)\s*选(?:择|项)?(?:是|为|[:：])?"
     r"|\b(?:réponse|antwort|respuesta|resposta|risposta|antwoord|jibu)\b[^.\n:]{0,40}?(?:\best\b|\bist\b|\bes\b|\bé\b|\bè\b|\bni\b|:)"
     r"|ответ[^.\n:]{0,30}?(?:[:—-])|答え\s*(?:は|[:：])|정답은|답은|답\s*[:：]|উত্তর\s*(?:হল|[:ঃ])|คำตอบ\s*(?:คือ|[:：])|సమాధానం\s*:)",
@@ -209,13 +212,20 @@ def _formula(clause: str) -> str:
     return re.sub(r"(?<!\\)\$\$?|\\\(|\\\)", "", found[-1].group()).strip()
 
 
+_BOLD = re.compile(r"\*\*([^*\n]{1,200})\*\*")
+
+
 def _last_line(text: str) -> str:
     """The sentence that ends the text, the last one with a digit, a formula or nothing else; a text of one short line is all answer."""
     lines = [line.strip()[-LONGEST_ANSWER:] for line in text.strip().split("\n") if line.strip()]
     if len(lines) == 1 and len(lines[0]) < 60 and len(lines[0].split()) < 8:
-        return lines[0] if lines[0].startswith("$") else _formula(lines[0]) or lines[0].rstrip(".")
+        bold = _BOLD.findall(lines[0])
+        line = bold[0] if len(bold) == 1 else lines[0]
+        return line if line.startswith("$") else _formula(line) or line.rstrip(".")
     for line in reversed(lines):
         if re.search(r"\d|\\[a-zA-Z]{2}|(?<![A-Za-z])[A-H](?![A-Za-z])", line) and re.search(r"\w", re.sub(r"```\w*", "", line)):
+            if len(bold := _BOLD.findall(line)) == 1 and re.search(r"\w", bold[0]):
+                return _formula(bold[0]) or bold[0].strip().rstrip(".:：")
             ends = [match.end() for match in _JOINED.finditer(line)]
             tail = line[ends[-1] :] if ends else ""
             return tail if re.search(r"\s\d", tail) else _formula(line) or line

@@ -28,9 +28,19 @@ def split(text: str) -> tuple[str, list[str]] | None:
     return ("", parts) if len(parts) > 1 else None
 
 
+_SYSTEM = re.compile(r"\\begin\{(aligned|align\*?|gathered|split|cases)\}(.*)\\end\{\1\}", re.DOTALL)
+
+
+def listed_system(text: str) -> str:
+    """The equations of `\\begin{cases} x = 1 \\\\ y = 2 \\end{cases}` as a bare list; a function by cases and any other text as it is."""
+    match = _SYSTEM.fullmatch(text)
+    rows = [row.replace("&=", "=").strip(" &,;") for row in match[2].split("\\\\") if row.strip()] if match else []
+    return ", ".join(rows) if len(rows) > 1 and all(re.fullmatch(r"[^=&]*[a-zA-Z][^=&]*=[^=&]+", row) for row in rows) else text
+
+
 def _parts(text: str) -> list[str]:
     parts, depth, start = [], 0, 0
-    text = re.sub(r"\s+(?:and|or)\s+|\s*(?:和|或)\s*", " , ", text)
+    text = re.sub(r"\s+(?:and|or)\s+|\s*(?:和|或|、|与|以及)\s*", " , ", text)
     if re.fullmatch(r"-?\$?\d{1,3}(?:,\d{3})+(?:\.\d+)?", text.strip()):
         return [text]
     separators = ";" if _has_both(text) else ",;"
@@ -58,6 +68,8 @@ def named_tuple(found: tuple[str, list[str]]) -> tuple[str, list[str]]:
 
 def matrix(text: str) -> list[list[str]] | None:
     """Rows of entries of a matrix or vector; None for any other text."""
+    if text.startswith("[") and (nested := re.fullmatch(r"\[\s*(\[[^][]*\](?:\s*,\s*\[[^][]*\])*)\s*\]", text)):
+        return [_parts(row) for row in re.findall(r"\[([^][]*)\]", nested[1])]
     match = _MATRIX.fullmatch(text)
     if not match or "\\begin" in match[1]:
         return None

@@ -43,7 +43,7 @@ _TEXT_MACROS = (
 
 def latex(text: str) -> str:
     """The answer as LaTeX without its enclosing signs, otherwise as it was written: what a parser should read."""
-    text = _braces(_unwrap(_single_backslashes(_unicode(text)))).replace("\\$", "").replace("$", "")
+    text = _braces(_unwrap(_undecorated(_single_backslashes(_unicode(text))))).replace("\\$", "").replace("$", "")
     text = re.sub(r"(?<!\\)\\[()\[\]]", "", text)
     if "\\begin" not in text:
         text = re.sub(r"^\s*&|&(?==)|\\\\\s*$", "", text)  # a line of an alignment
@@ -51,10 +51,14 @@ def latex(text: str) -> str:
     return re.sub(r"(?<![A-Za-z\\_^\d])(i|\d+)\(", r"\1 \\cdot (", text)  # read as a call otherwise
 
 
+_INFINITY = re.compile(r"(?i)^(?:positive |\+ ?|(negative |minus |- ?))?infinity$")
+
+
 @lru_cache(maxsize=20_000)
 def normalise(text: str) -> str:
     """The answer in one spelling; what is left to compare is mathematics or words."""
-    text = _unwrap(_single_backslashes(_unicode(text)))
+    text = _unwrap(_undecorated(_single_backslashes(_unicode(text))))
+    text = _repeating(text) if "." in text else text
     text = re.sub(r"\\(?:left|right|[bB]igg?[lrm]?|displaystyle|textstyle|limits|nolimits|phantom\{[^{}]*\})(?![a-zA-Z])\.?", "", text)
     text = re.sub(r",\s*\\!\s*(?=\d{3})|(?<=\d)\\,\s*(?=\d{3}(?!\d))", ",", text).replace("\\!", "")
     text = re.sub(r"(?<!\\)\\(?:[,;: ]|quad|qquad|hspace\{[^{}]*\}|hfill|newline)(?![a-zA-Z])|~|&nbsp;", " ", text)
@@ -74,6 +78,8 @@ def normalise(text: str) -> str:
     text = text.strip().strip('*`"').strip()
     text = re.sub(r"(?:\\\\|\\|[.,;:?、，。；：]|(?<![\w)}])!|\s)+$", "", text)
     text = re.sub(r"\s+", " ", text).strip()
+    text = re.sub(r"^(\d+) to (\d+)$", r"\1:\2", text)
+    text = _INFINITY.sub(lambda match: "-\\infty" if match[1] else "\\infty", text)
     return text if text.isascii() else arabic(text)
 
 
@@ -103,6 +109,25 @@ def _single_backslashes(text: str) -> str:
     return text.replace("\\\\", "\\") if every else _DOUBLED.sub(r"\\", text)
 
 
+def _undecorated(text: str) -> str:
+    """LaTeX without colours, underlining and sizes, with one spelling of the ratio's colon and of a degree's little o."""
+    if "\\" in text:
+        text = re.sub(r"\\(?:text)?color\s*(?:\[[^\]]*\])?\{[^{}]*\}", "", text)
+        text = re.sub(r"\\(?:underline|tiny|small|normalsize|large|Large|LARGE|huge|Huge)(?![a-zA-Z])", "", text)
+        text = re.sub(r"\\colon(?![a-zA-Z])|\\mathbin\{:\}|\{:\}", ":", text)
+    return re.sub(r"(?<=\d)\s*\^\s*(?:\{\s*o\s*\}|o(?![a-zA-Z]))", r"^\\circ ", text)
+
+
+_ELLIPSIS = r"(?:\.{3,}|\\[lc]?dots(?![a-z]))"
+
+
+def _repeating(text: str) -> str:
+    """`0.333...`, `0.(3)`, `0.\\dot{3}`, `0.\\bar{3}` as 0.\\overline{3}."""
+    text = re.sub(rf"(\d{{0,30}}\.\d{{0,9}}?)(?:(\d)\2{{2,30}}|(\d{{2,6}}?)\3{{1,9}}){_ELLIPSIS}", r"\1\\overline{\2\3}", text)
+    text = re.sub(r"(\d\.\d{0,30})(?:\((\d{1,30})\)|\\(?:dot|bar)\s*\{?(\d{1,30})\}?(?![\d\\]))", r"\1\\overline{\2\3}", text)
+    return re.sub(r"(\d\.\d{0,30})\\dot\s*\{?(\d)\}?(\d{0,30})\\dot\s*\{?(\d)\}?", r"\1\\overline{\2\3\4}", text)
+
+
 _INVISIBLE = re.compile("[\x00-\x08\x0e-\x1f\x7f\u00ad\u061c\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
 
 
@@ -116,6 +141,7 @@ def _unicode(text: str) -> str:
     text = visible(text)
     if text.isascii():
         return text
+    text = text.replace("º", "°").replace("˚", "°")
     text = re.sub(r"[⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺ⁿ]+", lambda match: "^{" + match.group().translate(_SUPERSCRIPTS) + "}", text)
     text = re.sub(r"[₀₁₂₃₄₅₆₇₈₉]+", lambda match: "_{" + match.group().translate(_SUBSCRIPTS) + "}", text)
     text = re.sub(r"√\s*(?:\(([^()]*)\)|(\w+))", lambda match: "\\sqrt{" + (match.group(1) or match.group(2)) + "}", text)

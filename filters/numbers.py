@@ -8,6 +8,7 @@ from fractions import Fraction
 from functools import lru_cache
 
 from filters.notation import closes_at_end, normalise
+from filters.number_words import SCALES, spelled_number
 
 APPROXIMATION = 4
 """Significant digits from which a decimal may stand for a longer number it rounds to (ours; Qwen's graders allow 1e-4 of the value)."""
@@ -28,13 +29,15 @@ class Number:
     """Significant digits written in a decimal."""
     percent: bool = False
     unit: str = ""
+    scale: int = 1
+    """What a word of scale multiplies the value by (`14 million`); like a unit it may be left out."""
 
 
 _INTEGER = r"(?:\d{1,3}(?:,\d{3})+|\d{1,3}(?:[ \u00a0]\d{3})+(?!\d)|\d+)"
 _DECIMAL = rf"(?:{_INTEGER}(?:\.\d+)?|\.\d+|\d+\.)"
 _UNIT = (
     r"(?:\^\\circ\s*[CF]?|[a-zA-Z\u00b5\u4e00-\u9fff\u3040-\u30ff][a-zA-Z\u4e00-\u9fff\u3040-\u30ff'.]*+"
-    r"(?:(?:[ ^/*·-]|\\cdot)++(?:\{?-?\d\}?|[a-zA-Z\u4e00-\u9fff]++\.?)){0,5})"
+    r"(?:\s?\^\s?\{?-?\d\}?|(?<=m)[23](?!\d)|(?:[ /*·-]|\\cdot)++[a-zA-Z\u4e00-\u9fff]++\.?|\s?/\s?\d(?!\d)){0,5})"
 )
 _MONEY = r"(?:US\s*)?[$€£￥₹]|(?:USD|EUR|RMB|CNY|Rs\.?)\s"
 _NUMBER = re.compile(
@@ -61,7 +64,27 @@ def number(text: str) -> Number | None:
     while text[:1] + text[-1:] in ("()", "{}") and closes_at_end(text, text[0]):
         text = text[1:-1].strip()
     match = _NUMBER.fullmatch(text)
-    return _number(match) if match else None
+    if match:
+        return _number(match)
+    spelled = spelled_number(text)
+    return Number(spelled) if spelled is not None else _sum_of_units(text)
+
+
+_QUANTITIES = re.compile(r"(\d[^\s]*\s?[a-zA-Z\u4e00-\u9fff]++\.?)(?:\s*,?\s*(?:and\s+)?)")
+
+
+def _sum_of_units(text: str) -> Number | None:
+    """`5 ft 8 in`, `2 hours and 30 minutes`, `3元5角` in the first unit: amounts of one kind, each unit smaller than the one before."""
+    written = _QUANTITIES.findall(text)
+    if len(written) < 2 or _QUANTITIES.sub("", text):
+        return None
+    parts = [number(part) for part in written]
+    units = [_known(part.unit) if part else None for part in parts]
+    sizes = [(unit[0], -unit[1]) for unit in units if unit]
+    if len(sizes) < len(parts) or len({kind for kind, _ in sizes}) > 1 or sizes != sorted(set(sizes)):
+        return None
+    total = sum((part.value * unit[1] for part, unit in zip(parts, units, strict=True) if part and unit), start=Fraction(0))
+    return Number(total / -sizes[0][1], unit=parts[0].unit if parts[0] else "")
 
 
 _LONG_DECIMAL = re.compile(r"[+-]?\d{0,90}\.\d+")
@@ -116,11 +139,17 @@ def _number(match: re.Match[str]) -> Number | None:
     if value is None:
         return None
     sign = -1 if (part["sign"] == "-") != (part["sign2"] == "-") else 1
+    first, _, rest = unit.partition(" ")
+    scale = SCALES.get(first.lower(), 1) if not part["money"] or first else 1
+    unit = rest if scale > 1 else unit
     places = len(part["plain"].split(".")[1]) if part["plain"] and "." in part["plain"] else 0
     digits = len(part["plain"].replace(".", "").replace(",", "").replace(" ", "").lstrip("0")) if part["plain"] else 0
     power = int(part["power"] or part["power2"] or part["exponent"] or 0)
     scientific = power != 0 and places > 0
-    return Number(sign * value, max(places - power, 0) if scientific else places, digits, bool(part["percent"]), unit.rstrip("."))
+    if (value.denominator == 1 and digits < 9) or scale > 1:
+        places = 0  # 100.0 is no rounded number
+    places = max(places - power, 0) if scientific else places
+    return Number(sign * value, places, digits, bool(part["percent"]), unit.rstrip("."), scale)
 
 
 def _fraction(part: dict[str, str | None]) -> Fraction | None:
@@ -146,8 +175,12 @@ def _plain(text: str) -> Fraction:
 
 def numbers_equal(*, gold: Number, prediction: Number) -> bool:
     """Equal values; a percent sign may mean hundredths or be left out; units of one kind are converted, others only named."""
+    if gold.scale != prediction.scale:
+        ours, theirs = (replace(side, value=side.value * side.scale, scale=1) for side in (gold, prediction))
+        left_out = 1 in (gold.scale, prediction.scale) and gold.value == prediction.value
+        return left_out or numbers_equal(gold=ours, prediction=theirs)
     factor = _conversion(gold.unit, prediction.unit)
-    if factor is None:
+    if factor is None or (gold.percent != prediction.percent and _known(gold.unit or prediction.unit)):
         return False
     prediction = replace(prediction, value=prediction.value * factor)
     if gold.percent == prediction.percent:
@@ -210,8 +243,16 @@ def _is_unit(text: str, *, spaced: bool) -> bool:
     return known or (spaced and len(first) > 2) or (not spaced and len(first) > 3 and first.islower())
 
 
+_POWER = re.compile(r"(?:(square|sq\.?|平方)|(cubic|cu\.?|立方))\s*(\w+)|(\w+?)\s?\^?\s?\{?([23])\}?")
+
+
 def _known(unit: str) -> tuple[str, Fraction] | None:
+    """(what it measures, its size) of a unit in the table, or of a length squared or cubed."""
     unit = unit.strip().rstrip(".")
+    if match := _POWER.fullmatch(unit):
+        power = 2 if match[1] else 3 if match[2] else int(match[5])
+        side = _known(match[3] or match[4])
+        return (f"length^{power}", side[1] ** power) if side and side[0] == "length" else None
     return (
         _UNITS.get(unit)
         or _UNITS.get(unit.lower())

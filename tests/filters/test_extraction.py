@@ -35,6 +35,16 @@ from filters.extraction import final_answer
             "last line",
         ),
         ("So they need 12 buses.", "So they need 12 buses", "last line"),
+        ("a\nSo 3 + 4 = <<3+4=7>>7 apples.", "So 3 + 4 =  7 apples.", "last line"),
+        ("The first 3 are gone.\nIt was on **Thursday**, I believe.", "The first 3 are gone.", "last line"),
+        ("We are done.\nTherefore, 5 steps lead to point **(8, -2)**.", "(8, -2)", "last line"),
+        ("It was on **Thursday**.", "Thursday", "last line"),
+        ("I choose D.", "D", "said"),
+        ("The statement is **true**.", "true", "said"),
+        ("因此正确的选项是A、C、D。", "A、C、D", "said"),
+        ("所以a的取值范围是(1,2]。", "(1,2]", "said"),
+        ("-\\boxed{5}", "-5", "boxed"),
+        ("$\\framebox{42}$", "42", "boxed"),
     ],
 )
 def test_the_answer_is_found_where_it_is_announced(response: str, text: str, place: str) -> None:
