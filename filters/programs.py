@@ -7,7 +7,6 @@ shapes of tests, the verdicts, what each isolation stops, and the measurements.
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -149,8 +148,3 @@ def _checked(judging: Judging) -> Judging:
     if judging.isolation not in ("auto", "bubblewrap", "namespaces", "limits"):
         raise ValueError(f"there is no isolation {judging.isolation!r}; there are auto, bubblewrap, namespaces, limits")
     return judging
-
-
-def tests_as_text(tests: Any) -> str:
-    """Tests as the `checks` column wants them."""
-    return tests if isinstance(tests, str) else json.dumps(tests)
