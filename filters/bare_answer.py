@@ -43,8 +43,12 @@ def same_side(*, gold: str, prediction: str) -> tuple[str, str]:
     gold, prediction = _unnamed_point(gold, other=prediction), _unnamed_point(prediction, other=gold)
     if match := re.fullmatch(r"(-?[\d.,/]+)\s*=\s*[a-zA-Z]", gold):
         gold = match.group(1)
-    if "\\equiv" in prediction and "\\equiv" not in gold:
-        prediction = prediction.rsplit("\\equiv", 1)[1].split("\\pmod")[0].split("(mod")[0]
+    if (match := _CONGRUENCE.fullmatch(prediction)) and not _CONGRUENCE.fullmatch(gold):
+        prediction = match["residue"]
+    elif (match := _CONGRUENCE.fullmatch(gold)) and not _CONGRUENCE.fullmatch(prediction):
+        gold = match["residue"]
+    elif "\\equiv" in prediction and "\\equiv" not in gold:
+        prediction = prediction.rsplit("\\equiv", 1)[1]
     if "\\in" in prediction and "=" not in prediction and (match := _NAMED.match(prediction)) and not re.search(r"\\in(?![a-z])", gold):
         prediction = prediction[match.end() :]
     if "=" in gold and "=" not in prediction and (match := _ANY_NAMED.match(gold)) and "=" not in gold[match.end() :]:
@@ -53,8 +57,24 @@ def same_side(*, gold: str, prediction: str) -> tuple[str, str]:
         prediction = _last_member(prediction)
     if "\\approx" in prediction and "\\approx" not in gold and "=" not in gold:
         left, right = prediction.split("\\approx", 1)
-        prediction = right if not left.strip() or _LONE_NAME.fullmatch(left) else left
+        rounded = number(gold)
+        prediction = right if not left.strip() or _LONE_NAME.fullmatch(left) or (rounded and rounded.places) else left
     return as_interval(gold.strip(), other=prediction), as_interval(prediction.strip(), other=gold)
+
+
+_CONGRUENCE = re.compile(r"(?:.*\\equiv)?\s*(?P<residue>[^=]+?)\s*(?:\\pmod\s*\{?|\(\s*(?:\\?mod|\\bmod)\s*)(?P<modulus>\w+)\s*[})]?")
+
+
+def congruences_equal(*, gold: str, prediction: str) -> bool | None:
+    """`x \\equiv 3 \\pmod 7` and `x \\equiv 10 \\pmod 7`; None where they are not two congruences of numbers."""
+    ours, theirs = (_CONGRUENCE.fullmatch(text) if "mod" in text else None for text in (gold, prediction))
+    if not ours or not theirs:
+        return None
+    parts = [match[name].strip() for match in (ours, theirs) for name in ("residue", "modulus")]
+    if not all(re.fullmatch(r"-?\d{1,300}", part) for part in parts):
+        return None
+    residue, modulus, other, other_modulus = map(int, parts)
+    return modulus == other_modulus and bool(modulus) and (residue - other) % modulus == 0
 
 
 def _unnamed_point(text: str, *, other: str) -> str:
@@ -65,8 +85,9 @@ def _unnamed_point(text: str, *, other: str) -> str:
 
 def _last_member(prediction: str) -> str:
     plain = _THOUSANDS.sub("", prediction)
-    if not _RELATION.search(plain) and not re.search(r"[,;和或]|\s(?:and|or)\s", plain):
-        return plain.rsplit("=", 1)[1]
+    last = plain.rsplit("=", 1)[1]
+    if not _RELATION.search(plain) and not re.search(r"[,;和或]|\s(?:and|or)\s", plain) and last.count("(") >= last.count(")"):
+        return last
     match = _NAMED.match(prediction)
     return prediction[match.end() :] if match and "=" not in prediction[match.end() :] else prediction
 

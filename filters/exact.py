@@ -9,7 +9,7 @@ import re
 from collections import Counter
 from fractions import Fraction
 
-from filters.bare_answer import as_interval, bare, is_relation, same_side
+from filters.bare_answer import as_interval, bare, congruences_equal, is_relation, same_side
 from filters.choices import choices_equal, label, option_text, wanted_letters
 from filters.intervals import unions_equal
 from filters.lists import branches, distinct, listed_system, matrix, named_tuple, split
@@ -37,6 +37,9 @@ def equal(*, gold: str, prediction: str, announced: bool = True) -> bool | None:
         return True
     if opposed(gold=gold, prediction=prediction):
         return False
+    congruent = congruences_equal(gold=normalise(gold), prediction=normalise(prediction))
+    if congruent is not None:
+        return congruent
     ours, theirs = same_side(gold=listed_system(normalise(gold)), prediction=listed_system(normalise(prediction)))
     if key(ours) == key(theirs):
         return True
@@ -61,7 +64,7 @@ def readable(answer: str) -> bool:
     text = branches(as_interval(bare(normalise(answer))[0], other="(0, 1)"))
     if not re.search(r"[\w\\]", text):
         return True  # a sign: ○, ✓
-    return bool(_CLOCK.fullmatch(text) or _BASED.fullmatch(text) or is_plain(latex(answer)) or _plain(text))
+    return bool(_time(text) or _BASED.fullmatch(text) or is_plain(latex(answer)) or _plain(text))
 
 
 def _plain(text: str, *, depth: int = 0) -> bool:
@@ -77,6 +80,8 @@ def _numbers_equal(*, gold: str, prediction: str) -> bool | None:
     if _BY_ZERO.search(prediction):
         return False
     ours, theirs = number(gold), number(prediction)
+    if ours and (mixed := _MIXED.search(prediction)) and int(mixed[1]) >= int(mixed[2]):
+        return False  # an improper mixed number
     if ours and theirs:
         return numbers_equal(gold=ours, prediction=theirs)
     if ours and re.fullmatch(r"-?[\d.]+[a-zA-Z]", prediction):
@@ -85,6 +90,8 @@ def _numbers_equal(*, gold: str, prediction: str) -> bool | None:
         return base[1] == other[1] and (not base[2] or not other[2] or base[2] == other[2]) if base[2] or other[2] else None
     if _CLOCK.fullmatch(gold) and _CLOCK.fullmatch(prediction):
         return _ratios_equal(gold, prediction)
+    if (time := _time(gold)) and (other := _time(prediction)) and _HALF_OF_DAY.search(f"{gold} {prediction}"):
+        return _ratios_equal(time, other)
     if ours and re.fullmatch(r"-?\d+,\d{1,2}", prediction) and ours.value == Fraction(prediction.replace(",", ".")):
         return True  # a decimal comma
     return None
@@ -105,9 +112,20 @@ def _formulas_equal(gold: str, prediction: str) -> bool | None:
 # Ratios
 
 _BY_ZERO = re.compile(r"/\s*0+(?![\d.])|\\frac\{[^{}]*\}\{\s*0\s*\}")
-_BASED = re.compile(r"\(?(\d+)\)?(?:_\{?\s*(\d{1,2})\s*\}?)?")
+_BASED = re.compile(r"\(?([\dA-F]*\d[\dA-F]*)\)?(?:_\{?\s*(\d{1,2})\s*\}?)?")
 """Digits with or without their base (`4343_6`): the base is asked for in the problem and may be left out."""
 _CLOCK = re.compile(r"\d+(?:\s*:\s*\d+){1,5}")
+
+
+_MIXED = re.compile(r"(?<!\d)\d{1,9}\s*\\frac\{(\d{1,9})\}\{(\d{1,9})\}")
+_HALF_OF_DAY = re.compile(r"(?<=\d)\s*[ap]\.?\s?m\b\.?", re.IGNORECASE)
+
+
+def _time(text: str) -> str:
+    """`6 p.m.`, `6:00 PM`, `6:00` as 6:00; which half of the day it is was compared before (filters/words.py)."""
+    plain = _HALF_OF_DAY.sub("", text)
+    hour = plain != text and re.fullmatch(r"\d{1,2}", plain)
+    return plain + ":0" if hour else plain if _CLOCK.fullmatch(plain) else ""
 
 
 def _ratios_equal(gold: str, prediction: str) -> bool:
@@ -161,6 +179,8 @@ def _one_of_several(*, gold: str, prediction: str, listed: tuple[str, list[str]]
         relation = is_relation(gold) != is_relation(prediction)
         return False if relation and _plain(gold if is_relation(prediction) else prediction) else None
     alone = prediction if listed == split(gold) else gold
+    if alone is gold and len(set(map(key, listed[1]))) > 1 and all(equal(gold=gold, prediction=part) for part in listed[1]):
+        return True  # one value in several spellings
     parts = [part.rsplit("=", 1)[-1].strip() for part in listed[1]]
     if len(parts) < 2 or not all(_plain(part) for part in (alone, *parts)):
         return None

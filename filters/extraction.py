@@ -77,7 +77,7 @@ def after_thoughts(response: str) -> tuple[str, str | None]:
 
 _SPECIAL = re.compile(r"<\|[a-zA-Z_]{2,40}\|>|<｜[^｜]{2,40}｜>|</s>|<eo[as]>|<<[^<>\n]{1,200}>>")
 """Tokens of chat formats, and the calculator's annotations of GSM8K (`<<2/2=1>>`)."""
-_ANSWER_TAG = re.compile(r"<answer>((?:(?!<answer>).)*?)(?:</answer>|\Z)", re.DOTALL)
+_ANSWER_TAG = re.compile(r"<(?:final_)?answer>((?:(?!<(?:final_)?answer>).)*?)(?:</(?:final_)?answer>|\Z)", re.DOTALL | re.IGNORECASE)
 _BOX = re.compile(r"\\(?:(?:begin)?f?boxed|f(?:rame)?box)\s*")
 _TEX_SPACE = r"(?:\\[()\[\],;: ]|\\q?quad|[\s$.])*+"
 _BRACE = re.compile(r"(?<!\\)[{}]")
@@ -156,8 +156,9 @@ _SAID = re.compile(
     re.IGNORECASE,
 )
 _CLAUSE_END = re.compile(
-    r"(?<!\d)\.\s*(?=I hope\b)|"
-    r"(?<!\b[A-Z])\.(?:\s+(?=[A-Z\"'(*]|\Z)|\s*\Z)|[。；]|(?:,|\s)\s*(?:because|since|which|where|as shown|given that)\b|<eo"
+    r"(?<!\d)\.\s*(?=I hope\b)"
+    r"|(?<!\b[A-Z])\.(?:\s+(?=[A-Z\"'(*]|\Z)|\s*\Z)|。|；(?![^。；\u4e00-\u9fff]{1,20}(?:$|[。．.；]))"
+    r"|(?:,|\s)\s*(?:because|since|which|where|as shown|given that)\b|<eo"
 )
 
 
@@ -209,24 +210,43 @@ def _formula(clause: str) -> str:
     found = [match for match in _JOINED.finditer(clause) if len(_PROSE.findall(match.group())) < 3 and not _MONEY.search(match.group())]
     if not found or (re.search(r"\d", clause[found[-1].end() :]) and not re.search(r"\d", found[-1].group())):
         return ""
-    return re.sub(r"(?<!\\)\$\$?|\\\(|\\\)", "", found[-1].group()).strip()
+    minus = "-" if clause[: found[-1].start()].strip() == "-" else ""
+    return minus + re.sub(r"(?<!\\)\$\$?|\\\(|\\\)", "", found[-1].group()).strip()
 
 
 _BOLD = re.compile(r"\*\*([^*\n]{1,200})\*\*")
+
+
+def _only_bold(line: str) -> str:
+    """The one bold part of a line, unless it is a heading of what follows."""
+    found = list(_BOLD.finditer(line))
+    if len(found) != 1 or not re.search(r"\w", found[0][1]):
+        return ""
+    heading = re.search(r"\d", line[found[0].end() :]) and not re.search(r"\d", found[0][1])
+    return "" if heading else found[0][1].strip().rstrip(".:：")
+
+
+_STATED = re.compile(r"\b(?:is|are)\s+((?:(?!\b(?:is|are)\b)[^:\n]|:(?=\s?\d)){1,200})$")
+
+
+def _stated(line: str) -> str:
+    """The formula, point or set with which a sentence ends: `The point is (3, -4).`"""
+    match = _STATED.search(line)
+    tail = match[1].strip().rstrip(".") if match else ""
+    return tail if re.search(r"\d", tail) and not _PROSE.search(tail) else ""
 
 
 def _last_line(text: str) -> str:
     """The sentence that ends the text, the last one with a digit, a formula or nothing else; a text of one short line is all answer."""
     lines = [line.strip()[-LONGEST_ANSWER:] for line in text.strip().split("\n") if line.strip()]
     if len(lines) == 1 and len(lines[0]) < 60 and len(lines[0].split()) < 8:
-        bold = _BOLD.findall(lines[0])
-        line = bold[0] if len(bold) == 1 else lines[0]
-        return line if line.startswith("$") else _formula(line) or line.rstrip(".")
+        line = _only_bold(lines[0]) or lines[0]
+        return line if line.startswith("$") else _formula(line) or _stated(line) or line.rstrip(".")
     for line in reversed(lines):
         if re.search(r"\d|\\[a-zA-Z]{2}|(?<![A-Za-z])[A-H](?![A-Za-z])", line) and re.search(r"\w", re.sub(r"```\w*", "", line)):
-            if len(bold := _BOLD.findall(line)) == 1 and re.search(r"\w", bold[0]):
-                return _formula(bold[0]) or bold[0].strip().rstrip(".:：")
+            if bold := _only_bold(line):
+                return _formula(bold) or bold
             ends = [match.end() for match in _JOINED.finditer(line)]
             tail = line[ends[-1] :] if ends else ""
-            return tail if re.search(r"\s\d", tail) else _formula(line) or line
+            return tail if re.search(r"\s\d", tail) else _formula(line) or _stated(line) or line
     return ""

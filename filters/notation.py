@@ -90,8 +90,9 @@ def key(text: str) -> str:
     text = re.sub(r"\\begin\{[bp]matrix\}", r"\\begin{matrix}", text)
     text = re.sub(r"\\end\{[bp]matrix\}", r"\\end{matrix}", text)
     text = re.sub(r"([_^])\{(\w)\}", r"\1\2", text)
+    text = re.sub(r"\\math(?:bb|bf|rm)\s*(?:\{([NZQRC])\}|([NZQRC]))", r" \1\2", text).strip().replace("  ", " ")
     text = re.sub(r"\s*(?:\^\\circ|degrees?)$", "", text)
-    text = re.sub(r"(?<=[^\w\s])\s+|\s+(?=[^\w\s\\])|(?<=\d)\s+(?=[a-zA-Z\\])", "", text)
+    text = re.sub(r"(?<=[^\w\s])\s+|\s+(?=[^\w\s\\])|(?<=\d)\s+(?=[a-zA-Z])|\s+(?=\\[a-zA-Z])", "", text)
     return re.sub(r"(\\[a-zA-Z]+)\s+(?=[^a-zA-Z])", r"\1", text)
 
 
@@ -136,11 +137,16 @@ def visible(text: str) -> str:
     return _INVISIBLE.sub("", text) if _INVISIBLE.search(text) else text
 
 
+_CIRCLED = re.compile(r"(?<![^\s$({])[①-⑳](?:[、,，和与\s]*[①-⑳])+")
+"""Statements by their numbers (`①③`): a list."""
+
+
 def _unicode(text: str) -> str:
     """ASCII and LaTeX for full-width letters, signs, superscripts, roots, vulgar fractions and the digits of every script."""
     text = visible(text)
     if text.isascii():
         return text
+    text = _CIRCLED.sub(lambda match: ", ".join(str(ord(sign) - 0x245F) for sign in match.group() if "①" <= sign <= "⑳"), text)
     text = text.replace("º", "°").replace("˚", "°")
     text = re.sub(r"[⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺ⁿ]+", lambda match: "^{" + match.group().translate(_SUPERSCRIPTS) + "}", text)
     text = re.sub(r"[₀₁₂₃₄₅₆₇₈₉]+", lambda match: "_{" + match.group().translate(_SUBSCRIPTS) + "}", text)

@@ -70,7 +70,7 @@ def number(text: str) -> Number | None:
     return Number(spelled) if spelled is not None else _sum_of_units(text)
 
 
-_QUANTITIES = re.compile(r"(\d[^\s]*\s?[a-zA-Z\u4e00-\u9fff]++\.?)(?:\s*,?\s*(?:and\s+)?)")
+_QUANTITIES = re.compile(r"(\d[\d.,/]*\s?[a-zA-Z\u4e00-\u9fff]++\.?)(?:\s*,?\s*(?:and\s+)?)")
 
 
 def _sum_of_units(text: str) -> Number | None:

@@ -16,12 +16,15 @@ from typing import Any
 
 from filters.formula import AMBIGUOUS_LOG, AMBIGUOUS_SLASH, Reading, Tree, parsed
 from filters.formula_tokens import Unreadable
-from filters.tree_values import NoValue, exact_value, fast_value
+from filters.tree_values import DIGITS, NoValue, digits_before_point, exact_value, fast_value
 
 AGREE = 10.0**-40
 """Relative distance below which two values are one."""
 APART = 1e-3
 """Relative distance above which fast arithmetic has told two formulas apart."""
+
+LONGEST_COMPARED = 20_000
+"""Digits up to which large numbers are compared to the last one (ours)."""
 
 _POSITIVE = (Fraction(1_400_009, 1_000_003), Fraction(846_161, 1_000_033), Fraction(2_555_563, 1_000_037))
 _WHOLE = (*range(2, 14), 97, 1_000, 12_345)
@@ -154,7 +157,11 @@ def _agree(gold: Tree, prediction: Tree, values: Mapping[str, Fraction], *, roun
     left, right = exact_value(gold, values), exact_value(prediction, values)
     distance, size = abs(left - right), max(abs(left), abs(right), 1e-20)
     if distance <= AGREE * size:
-        return True
+        whole = digits_before_point(size)
+        if not 20 < whole <= LONGEST_COMPARED:
+            return True
+        left, right = (exact_value(side, values, digits=DIGITS + whole) for side in (gold, prediction))
+        return abs(left - right) <= AGREE  # the last digit of 2^{2021} - 1 counts
     return None if rounded and distance < APART * size else False
 
 

@@ -42,16 +42,22 @@ def _complex(value: Fraction) -> complex:
     return complex(value)
 
 
-def exact_value(tree: Tree, values: Mapping[str, Any]) -> Any:
-    """The value to DIGITS digits; NoValue where it has none."""
+def exact_value(tree: Tree, values: Mapping[str, Any], *, digits: int = DIGITS) -> Any:
+    """The value to so many digits; NoValue where it has none."""
     numbers = _numbers()
     try:
-        value = _evaluated(tree, values, numbers, lambda x: numbers.mpf(x.numerator) / x.denominator if isinstance(x, Fraction) else x)
+        with numbers.workdps(digits):
+            value = _evaluated(tree, values, numbers, lambda x: numbers.mpf(x.numerator) / x.denominator if isinstance(x, Fraction) else x)
     except (OverflowError, ZeroDivisionError, ValueError, TypeError) as error:
         raise NoValue from error
     if not numbers.isfinite(value):
         raise NoValue
     return value
+
+
+def digits_before_point(value: Any) -> int:
+    """How many digits the whole part of a positive number has, one more or less."""
+    return max(0, int(_numbers().log10(value))) if value else 0
 
 
 _thread = threading.local()

@@ -47,6 +47,7 @@ def is_phrase(text: str) -> bool:
     return bool(re.search(r"[^\W\d_]{4,}|[\u4e00-\u9fff]", text))
 
 
+_NUMBERS = re.compile(r"(?:(?<![\w)])-\s?)?\d+(?:\.\d+)?")
 _DENIALS = frozenset(("not", "no", "never", "without", "except"))
 
 
@@ -58,10 +59,10 @@ def phrases_equal(*, gold: str, prediction: str) -> bool | None:
     if not is_phrase(gold):
         return None
     wanted, said = plain_words(gold), plain_words(prediction)
-    ours, theirs = ([word for word in words if word[0].isdecimal()] for words in (wanted, said))
-    if ours != theirs:
+    if _NUMBERS.findall(normalise(gold)) != _NUMBERS.findall(normalise(prediction)):
         return False
-    if wanted == said or (len(said) == len(ours) == 1 and wanted[0] == ours[0]):
+    ours = [word for word in wanted if word[0].isdecimal()]
+    if wanted == said or (len(said) == len(ours) == 1 and said == ours and wanted[0] == ours[0]):
         return True
     if any(not word.isascii() for word in wanted):
         return "".join(wanted) in "".join(said)
