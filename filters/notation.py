@@ -110,13 +110,16 @@ def _single_backslashes(text: str) -> str:
     return text.replace("\\\\", "\\") if every else _DOUBLED.sub(r"\\", text)
 
 
+_DECORATION = re.compile(r"colo|\\underl|\\(?:tiny|small|normals|[lL][aA][rR]|[hH]uge)|:\}")
+
+
 def _undecorated(text: str) -> str:
     """LaTeX without colours, underlining and sizes, with one spelling of the ratio's colon and of a degree's little o."""
-    if "\\" in text:
+    if "\\" in text and _DECORATION.search(text):
         text = re.sub(r"\\(?:text)?color\s*(?:\[[^\]]*\])?\{[^{}]*\}", "", text)
         text = re.sub(r"\\(?:underline|tiny|small|normalsize|large|Large|LARGE|huge|Huge)(?![a-zA-Z])", "", text)
         text = re.sub(r"\\colon(?![a-zA-Z])|\\mathbin\{:\}|\{:\}", ":", text)
-    return re.sub(r"(?<=\d)\s*\^\s*(?:\{\s*o\s*\}|o(?![a-zA-Z]))", r"^\\circ ", text)
+    return text if "o" not in text else re.sub(r"(?<=\d)\s*\^\s*(?:\{\s*o\s*\}|o(?![a-zA-Z]))", r"^\\circ ", text)
 
 
 _ELLIPSIS = r"(?:\.{3,}|\\[lc]?dots(?![a-z]))"

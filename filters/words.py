@@ -88,10 +88,16 @@ _OPPOSED = [
 """Words that exclude one another, a family a line."""
 
 
+_ANY_OPPOSED = frozenset(word for family in _OPPOSED for word in family)
+
+
 def opposed(*, gold: str, prediction: str) -> bool:
     """Whether each says a word that excludes the other's: `5 am` and `5 pm`, `3 up` and `3 down`."""
-    ours, theirs = _said_words(gold), _said_words(prediction)
-    for family in _OPPOSED if ours and theirs else ():
+    ours = _said_words(gold) & _ANY_OPPOSED
+    if not ours:
+        return False
+    theirs = _said_words(prediction)
+    for family in _OPPOSED:
         here, there = ({family[word] for word in words if word in family} for words in (ours, theirs))
         if here and there and not here & there:
             return True
