@@ -21,14 +21,21 @@ DETACH = 2
 MOUNT_SETATTR, PIVOT_ROOT = 442, {"x86_64": 155, "aarch64": 41}
 AT_FDCWD, AT_RECURSIVE = -100, 0x8000
 
-SCRATCH = "/tmp"
-"""Where a program may write."""
+SCRATCH = "/scratch"
+"""Where a program may write; not /tmp itself, for the interpreter may live below that."""
 CHANNELS = "/io"
 """Where its standard input and output are files."""
 SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
 ETC = ("/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/ld.so.conf.d", "/etc/alternatives", "/etc/localtime")
 DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
-LINKS = {"/dev/stdin": f"{CHANNELS}/stdin", "/dev/stdout": f"{CHANNELS}/stdout", "/dev/stderr": f"{CHANNELS}/stderr", "/dev/shm": SCRATCH}
+LINKS = {
+    "/dev/stdin": f"{CHANNELS}/stdin",
+    "/dev/stdout": f"{CHANNELS}/stdout",
+    "/dev/stderr": f"{CHANNELS}/stderr",
+    "/dev/shm": SCRATCH,
+    "/tmp": SCRATCH,
+}
+"""Links that are made where no folder of the name is needed."""
 
 libc = ctypes.CDLL(None, use_errno=True)
 
@@ -105,7 +112,8 @@ def build_root() -> None:
     for path in (SCRATCH, CHANNELS):
         Path(path).mkdir()
     for path, link in LINKS.items():
-        Path(path).symlink_to(link)
+        if not Path(path).exists():
+            Path(path).symlink_to(link)
     check(libc.umount2(b"/old", DETACH), "umount")
     Path("/old").rmdir()
     _make_read_only("/", device=True)
@@ -159,7 +167,8 @@ def bubblewrap(program: str, inside: list[str], *, code: str) -> list[str]:
     line += [] if os.geteuid() == 0 else ["--unshare-user"]
     line += ["--cap-add", "ALL", "--clearenv", "--setenv", "PATH", "/usr/local/bin:/usr/bin:/bin"]
     shown = visible()
-    for folder in sorted({str(parent) for path in (*shown, *DEVICES, code) for parent in Path(path).parents} - {"/"}):
+    folders = {str(parent) for path in (*shown, *DEVICES, code) for parent in Path(path).parents} - {"/"}
+    for folder in sorted(folders):
         line += ["--perms", "0755", "--dir", folder]  # made by itself it is closed to other users
     for path in shown:
         if Path(path).is_symlink():
@@ -173,5 +182,5 @@ def bubblewrap(program: str, inside: list[str], *, code: str) -> list[str]:
     for path in (SCRATCH, CHANNELS):
         line += ["--dir", path]
     for link, target in LINKS.items():
-        line += ["--symlink", target, link]
+        line += ["--symlink", target, link] if link not in folders else []
     return [*line, "--remount-ro", "/", "--chdir", "/", "--", *inside]

@@ -5,7 +5,10 @@ from __future__ import annotations
 import gc
 import os
 import signal
+import subprocess
+import sys
 import time
+import venv
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -147,3 +150,13 @@ def test_every_jump_of_the_filters_stays_inside(machine: str) -> None:
             jumps = step[0] & 7 == 5
             assert not jumps or place + 1 + max(step[2], step[3]) < len(steps)
         assert steps[-1][0] & 7 == 6, "the last step returns"
+
+
+@pytest.mark.usefixtures("walls")
+def test_an_interpreter_in_the_folder_for_temporary_files_is_no_obstacle(tmp_path: Path) -> None:
+    venv.create(tmp_path / "env", symlinks=True)
+    response = "```python\nimport tempfile\ntempfile.TemporaryFile()\nopen('own', 'w')\nprint(2)\n```"
+    code = f"from filters.programs import passes_tests; print(passes_tests({response!r}, {{'inputs': [''], 'outputs': ['2']}}).reason)"
+    known = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    ran = subprocess.run([str(tmp_path / "env/bin/python"), "-c", code], env=known, capture_output=True, text=True, check=False)
+    assert ran.stdout.startswith("passed: 1 of 1 cases"), ran.stderr
