@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ import polars as pl
 
 from dataengine import shards
 from dataengine.funnel import folders_before
+from dataengine.score import scorer_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,6 +23,8 @@ class Trace:
     row: dict[str, Any]
     kept: bool
     """False where it lies in the folder's rejected/."""
+    findings: dict[str, list[dict[str, Any]]]
+    """For each scorer of this step that points at something: the stretches of text that cost the row its full score."""
 
     @property
     def row_id(self) -> str:
@@ -58,7 +62,18 @@ def _places(folder: Path, prompt_id: str, sample: str) -> Iterator[Trace]:
         if sample and "sample" in columns:
             chosen = chosen.filter(pl.col("sample") == int(sample))
         for row in chosen.collect().iter_rows(named=True):
-            yield Trace(folder=folder.name, row=row, kept=not part)
+            yield Trace(folder=folder.name, row=row, kept=not part, findings=_findings(folder, row))
+
+
+def _findings(folder: Path, row: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
+    settings, scored = shards.read_manifest(folder)["settings"], scores(row)
+    found = {}
+    for identity in (settings.get("scorer"), *(settings.get("scorers") or ())):
+        name = identity["scorer"].rpartition(".")[2] if isinstance(identity, dict) and "scorer" in identity else None
+        if name in scored and (scored[name]["value"] or 0.0) < 1.0:
+            with contextlib.suppress(ImportError, AttributeError, ValueError):  # a scorer that is not here any more: its reason remains
+                found[name] = scorer_of(identity).findings(row)
+    return {name: stretches for name, stretches in found.items() if stretches}
 
 
 def scores(row: dict[str, Any]) -> dict[str, dict[str, Any]]:

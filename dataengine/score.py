@@ -29,6 +29,9 @@ ERROR = "scorer error: "
 """How the reason of a row begins whose scorer raised."""
 
 
+Findings = Callable[..., list[dict[str, Any]]]
+
+
 @dataclass(frozen=True, slots=True)
 class Score:
     """What a scorer says of one row: `Score(1.0, "equal")`, `Score(None, "no reference answer")`."""
@@ -111,6 +114,16 @@ class Scorer:
         known = {**self.settings, **settings}
         return Scorer(self.function, version=self.version, batch=self.batch, settings=known, instead=self.instead, together=self.together)
 
+    def finds(self, function: Findings) -> Findings:
+        """Decorate the function `(row, **settings)` that shows which stretches of a row's text the score speaks of."""
+        self.function.__dict__["findings"] = function
+        return function
+
+    def findings(self, row: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """Stretches of a row's text, each with its `text` and what the scorer knows of it; none where it points at nothing."""
+        find: Findings | None = self.function.__dict__.get("findings")
+        return find(row, **self.settings) if find else []
+
     def __call__(self, *columns: Any, **settings: Any) -> Score:
         """The score of one row, for tests and people."""
         chosen = self.with_(**settings) if settings else self
@@ -188,6 +201,12 @@ def _content(path: Path) -> str:
         with file.open("rb") as stream:
             digest.update(hashlib.file_digest(stream, "sha256").digest())
     return f"{path.name} {digest.hexdigest()[:16]}"
+
+
+def scorer_of(identity: Mapping[str, Any]) -> Scorer:
+    """The scorer that an `identity` in a manifest names."""
+    module, _, name = identity["scorer"].rpartition(".")
+    return _load(module, name, identity["settings"])
 
 
 def _load(module: str, name: str, settings: Mapping[str, Any]) -> Scorer:

@@ -13,6 +13,8 @@ from dataengine.funnel import funnel, rejections
 
 WIDTH = 600
 """Characters of one value shown before it is cut (and said to be cut)."""
+STRETCH = 80
+"""Characters shown of a stretch that a scorer points at."""
 
 
 def folder_text(folder: Path, *, rows: int) -> Iterator[str]:
@@ -59,5 +61,12 @@ def trace_text(traces: list[Trace]) -> Iterator[str]:
         verdicts = ", ".join(f"{name} {score['value']}: {score['reason']}" for name, score in scores(at.row).items())
         what = "kept" if at.kept else f"dropped by {at.row.get('dropped_by')}: {at.row.get('dropped_because')}"
         yield f"{at.folder}  {at.row_id}  {what}" + (f"  [{verdicts}]" if verdicts else "")
+        for name, stretches in at.findings.items():
+            yield from (f"    {name}: {_finding_text(stretch)}" for stretch in stretches)
     yield "--- as it was last seen"
     yield from row_text(traces[-1].row)
+
+
+def _finding_text(stretch: dict[str, Any]) -> str:
+    known = ", ".join(f"{key} {value}" for key, value in stretch.items() if key not in ("start", "end", "text"))
+    return f"{stretch['start']}:{stretch['end']} {stretch['text'][:STRETCH]!r} ({known})"

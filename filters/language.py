@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -72,6 +72,12 @@ def language_share(
             targets[row] = code
     terms = [_terms(prompt, code) for prompt, code in zip(prompts, targets, strict=True)]
     return _shares(_without_terms(thoughts, terms), targets, [hashes for hashes, _ in terms])
+
+
+@language_share.finds
+def _foreign_stretches(row: Mapping[str, Any], *, target: str | None = None) -> list[dict[str, Any]]:
+    text = row.get("reasoning") or row.get("response") or ""
+    return explain_language(text, prompt=last_user_message(row.get("messages")), target=target or row.get("language"))
 
 
 def explain_language(text: str, *, prompt: str = "", target: str | None = None) -> list[dict[str, Any]]:

@@ -11,6 +11,8 @@ from dataengine.keep import keep
 from dataengine.mix import Quota, mix
 from dataengine.run import run
 from dataengine.show import folder_text, trace_text
+from dataengine.sources import rows
+from filters.language import language_share
 from tests.dataengine.test_keep import data, share
 
 
@@ -48,3 +50,16 @@ def test_the_texts_name_folders_reasons_and_rows(tmp_path: Path) -> None:
     assert "more than the quota" in shown
     dropped = shards.read(run(keep(data(), share, at_least=0.5), tmp_path), shards.REJECTED)["prompt_id"][0]
     assert "dropped by share: says 0" in "\n".join(trace_text(trace(end, dropped)))
+
+
+def test_a_scorer_points_at_the_stretches_that_cost_the_row_its_score(tmp_path: Path) -> None:
+    texts = ["先加再减，得到十二。", "先加 and then we subtract the rest 得到十二。"]
+    given = [{"question": f"请计算 {number}", "response": text} for number, text in enumerate(texts)]
+    end = run(keep(rows(given), language_share), tmp_path)
+    dropped = shards.read(end, shards.REJECTED).row(0, named=True)
+    place = trace(end, dropped["prompt_id"])[-1]
+    (stretch,) = place.findings["language_share"]
+    assert dropped["response"][stretch["start"] : stretch["end"]] == stretch["text"] == "and then we subtract the rest"
+    assert "    language_share: 3:32 'and then we subtract the rest' (language Latin, words 6)" in trace_text([place])
+    kept = trace(end, shards.read(end)["prompt_id"][0])
+    assert not kept[-1].findings
