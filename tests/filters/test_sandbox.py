@@ -88,6 +88,7 @@ def test_a_cpu_limit_is_kept_to_a_tenth_of_a_second(walls: Sandbox) -> None:
     assert outcome.cpu < 0.5
 
 
+@pytest.mark.usefixtures("any_walls")
 def test_a_dead_sandbox_is_a_failure_and_the_next_one_judges() -> None:
     with rooms.sandboxes.borrow("auto") as sandbox:
         os.kill(sandbox.pid, signal.SIGKILL)
@@ -106,6 +107,7 @@ def test_a_sandbox_that_dies_during_a_case_is_a_failure(walls: Sandbox) -> None:
     sandbox.close()
 
 
+@pytest.mark.usefixtures("any_walls")
 def test_a_sandbox_that_keeps_failing_leaves_the_program_unjudged(monkeypatch: pytest.MonkeyPatch) -> None:
     def fails(*_: object, **__: object) -> None:
         raise SandboxFailure("the guard has died")
