@@ -145,7 +145,7 @@ def fill():
 no_error(fill)
 """,
     "a sparse file": "no_error(lambda: os.truncate(os.open('sparse', os.O_RDWR | os.O_CREAT), 1 << 40))",
-    "inodes": "no_error(lambda: [os.close(os.open(f'f{number}', os.O_CREAT)) for number in range(9000)] and None)",
+    "inodes": "no_error(lambda: [os.close(os.open(f'f{number}', os.O_CREAT)) for number in range(20000)] and None)",
     "descriptors": "no_error(lambda: [os.dup(1) for _ in range(5000)] and None)",
     "standard output": "while True: os.write(1, b'y' * 65536)",
     "standard error": "while True: os.write(2, b'y' * 65536)",
@@ -165,6 +165,6 @@ ATTEMPTS = {**NETWORK, **FILES, **PROCESSES, **KERNEL, **HUNGER}
 
 LET_THROUGH_BY_LIMITS = {
     "read a file", "write a file", "make a file", "remove a file", "rename a file", "symlink", "hard link", "dots", "list a folder",
-    "passwords", "own root", "command line of the parent", "sysfs", "disk",
+    "passwords", "own root", "command line of the parent", "sysfs", "disk", "inodes",
 }  # fmt: skip
 """What limits and the system call filter alone do not stop (docs/programs.md): everything that is a file of the machine's."""
