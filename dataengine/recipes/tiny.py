@@ -44,8 +44,8 @@ DIRECT = Template(
 GUIDELINE = "Right, in the asked format, in one language, nothing repeated: keep. Anything else: discard."
 
 GENTLE = 1e-4
-"""Learning rate of GRPO where few groups have anything to say: nine in ten are flat in R1's last stage, and the student is seldom right.
-At the 4e-4 of the other stages R1 lost 8 points to their noise, and the student all its steps."""
+"""Learning rate of GRPO where few groups have anything to say: four in five are flat in R1's last stage, and the student is seldom right.
+At the 4e-4 of the other stages R1 lost 8 points (seed 0) to their noise, and the student nearly all its accuracy."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -35,5 +35,7 @@ def test_numerals(text: str, digits: str) -> None:
 
 
 @given(text=st.text(alphabet="零一二三十百千万亿点分之又负个", max_size=12))
-def test_no_text_raises(text: str) -> None:
-    arabic(text)
+def test_a_text_is_left_as_it_was_or_becomes_digits_for_good(text: str) -> None:
+    found = arabic(text)
+    assert found == text or any(letter.isdigit() for letter in found)
+    assert arabic(found) == found
