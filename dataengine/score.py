@@ -157,7 +157,7 @@ class Scorer:
             if name not in there and self.instead.get(name) not in there and name not in self.optional:
                 raise ValueError(
                     f"{self.name} wants the column {name!r}; the rows have {', '.join(there) or 'no columns'}. "
-                    f"{nearest(name, there)} Rename one with --columns {name}=THEIR_NAME."
+                    f"{nearest(name, there)} Rename one with --columns.{name} THEIR_NAME."
                 )
 
     def _arguments(self, row: Sequence[Any], given: Sequence[str]) -> tuple[list[Any], dict[str, Any]]:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import ast
-import sys
 from itertools import groupby
 from pathlib import Path
 
+from drawing import draw
+
 ROOT = Path(__file__).resolve().parents[1]
-PAGE = ROOT / "docs/architecture.md"
 PACKAGES = ("dataengine", "filters", "annotation", "trainers")
-OPENING, CLOSING = "<!-- rooms -->\n", "<!-- /rooms -->\n"
 
 
 def opening_sentence(module: Path) -> str:
@@ -32,16 +31,5 @@ def rooms() -> str:
     return "\n".join(lines) + "\n"
 
 
-def main() -> None:
-    """Write the page anew, or say that it is out of date."""
-    page = PAGE.read_text(encoding="utf-8")
-    before, _, rest = page.partition(OPENING)
-    after = rest.partition(CLOSING)[2]
-    drawn = f"{before}{OPENING}\n{rooms()}\n{CLOSING}{after}"
-    if "--check" in sys.argv[1:] and drawn != page:
-        sys.exit("docs/architecture.md does not show the modules as they are: make docs")
-    PAGE.write_text(drawn, encoding="utf-8")
-
-
 if __name__ == "__main__":
-    main()
+    draw(rooms(), page=ROOT / "docs/architecture.md", marker="rooms")

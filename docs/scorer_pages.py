@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import ast
 import re
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from drawing import draw
+
 ROOT = Path(__file__).resolve().parents[1]
-PAGE = ROOT / "docs/scorers.md"
-OPENING, CLOSING = "<!-- scorers -->\n", "<!-- /scorers -->\n"
 DECORATORS = ("scorer", "batch_scorer")
 
 
@@ -66,16 +65,5 @@ def catalogue() -> str:
     return "\n".join(rows) + "\n\n" + "\n\n".join(sections) + "\n"
 
 
-def main() -> None:
-    """Write the page anew, or say that it is out of date."""
-    page = PAGE.read_text(encoding="utf-8")
-    before, _, rest = page.partition(OPENING)
-    after = rest.partition(CLOSING)[2]
-    drawn = f"{before}{OPENING}\n{catalogue()}\n{CLOSING}{after}"
-    if "--check" in sys.argv[1:] and drawn != page:
-        sys.exit("docs/scorers.md does not show the scorers as they are: make docs")
-    PAGE.write_text(drawn, encoding="utf-8")
-
-
 if __name__ == "__main__":
-    main()
+    draw(catalogue(), page=ROOT / "docs/scorers.md", marker="scorers")

@@ -15,7 +15,7 @@ from typing import Any
 import polars as pl
 
 from dataengine.errors import Stopped
-from dataengine.score import Score, batch_scorer
+from dataengine.score import ERROR, Score, batch_scorer
 from filters.code_blocks import last_block
 from filters.program_languages import LANGUAGES, Language
 from filters.program_output import CHECKERS, Checker
@@ -127,7 +127,7 @@ def _guarded(judged: Callable[[], Judgement | Score]) -> Judgement | Score:
     except Stopped:
         raise
     except Exception as error:
-        return Score(None, f"scorer error: {type(error).__name__}: {error}")
+        return Score(None, f"{ERROR}{type(error).__name__}: {error}")
 
 
 def _verdict_value(judgement: Judgement) -> float | None:
