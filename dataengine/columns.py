@@ -30,17 +30,19 @@ PROBLEM = (
 )
 
 RESPONSE = (
+    Column("row_id", pl.String, "content hash of prompt_id, model_revision, sampling, sample and response"),
     Column("sample", pl.Int32, "number of this response among those to the same prompt, from 0"),
     Column("prompt", pl.String, "the rendered prompt text that the model continued"),
     Column("response", pl.String, "the whole text, prefilled beginning included; null where the prompt did not fit"),
     Column("reasoning", pl.String, "the thoughts; null where they are not closed or not there"),
     Column("summary", pl.String, "what follows the thoughts: R1's summary, or R1-Zero's answer"),
-    Column("finish_reason", pl.String, "stop | length | prompt_too_long"),
+    Column("finish_reason", pl.String, "stop | length | prompt_too_long | refused"),
     Column("prompt_tokens", pl.Int32, "tokens of the prompt"),
     Column("response_tokens", pl.Int32, "tokens generated"),
     Column("model", pl.String, "name of the model that answered"),
     Column("model_revision", pl.String, "content hash of its weights"),
     Column("sampling", pl.String, "how tokens were drawn, as JSON"),
+    Column("engine", pl.String, "the program that decoded, with its version"),
     Column("seed", pl.Int64, "seed of this very response"),
 )
 

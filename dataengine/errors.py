@@ -13,3 +13,7 @@ class DiskFull(OSError):
 
 class CorruptShard(ValueError):
     """A file is not what its manifest or journal says."""
+
+
+class ShortQuota(RuntimeError):
+    """Everything is made and kept, but a quota could not be met; the command ends with status 3."""

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import replace
-from typing import Any
 
 import polars as pl
 
-from dataengine.columns import RESPONSE, schema
 from dataengine.inference.engine import Engine, Sampling
 from dataengine.names import nearest
 from dataengine.progress import Bar
+from dataengine.response_rows import SPLITS, SaidBy, response_rows
 from dataengine.responses import Responses
 from dataengine.step import Model, Step
-from dataengine.templates import Template, split_r1, split_zero
+from dataengine.templates import Template
 from dataengine.work import Work
 
 SHARD_PROMPTS = 1_000
@@ -37,10 +35,7 @@ def generate(
     if parts not in SPLITS:
         raise ValueError(f"parts is one of {', '.join(SPLITS)}; got {parts!r}")
     settings = {"samples": samples, "template": template, "sampling": sampling, "parts": parts}
-    return Step(name=name, make=_make, inputs={"problems": problems, "model": model}, settings=settings)
-
-
-SPLITS: dict[str, Callable[[str], tuple[str | None, str | None]]] = {"zero": split_zero, "r1": split_r1}
+    return Step(name=name, make=_make, inputs={"problems": problems, "model": model}, settings=settings, version="2")
 
 
 def _make(work: Work) -> None:
@@ -49,6 +44,7 @@ def _make(work: Work) -> None:
     problems = work.rows("problems")
     counts = _counts(problems, work.settings["samples"])
     prompts = [template.render(messages) for messages in problems["messages"].to_list()]
+    said_by = SaidBy(template=template, parts=work.settings["parts"], sampling=sampling)
     longest = sampling.max_tokens + max((len(prompt.encode()) for prompt in prompts), default=0)  # no token is shorter than a byte
     with work.engine(longest=longest) as engine, Responses(work.root, revision=engine.revision, sampling=sampling) as responses:
         wanted = dict(zip(prompts, counts, strict=True))
@@ -59,8 +55,8 @@ def _make(work: Work) -> None:
         for number, start in enumerate(range(0, len(problems), SHARD_PROMPTS)):
             part = slice(start, start + SHARD_PROMPTS)
             if f"{number:05d}.parquet" not in work.landed:
-                asked = list(zip(prompts[part], counts[part], strict=True))
-                rows = _rows(problems[part], asked, responses, settings=work.settings, sampling=sampling, engine=engine)
+                asked = [(prompt, range(count)) for prompt, count in zip(prompts[part], counts[part], strict=True)]
+                rows = response_rows(problems[part], asked, responses, said_by=said_by)
                 work.land(f"{number:05d}.parquet", rows)
 
 
@@ -76,7 +72,7 @@ async def _ask_all(engine: Engine, responses: Responses, missing: Sequence[tuple
     async def ask(prompt: str, todo: list[int]) -> None:
         async with room, aclosing(engine.respond(prompt, sampling, todo)) as answers:  # type: ignore[type-var]  # async generators close
             async for response in answers:
-                responses.add(prompt, response, sampling.seed_of(prompt, response.sample))
+                responses.add(prompt, response, seed=sampling.seed_of(prompt, response.sample), engine=engine)
                 bar.advance()
 
     try:
@@ -94,31 +90,3 @@ def _counts(problems: pl.DataFrame, samples: int | str) -> list[int]:
     if samples not in problems.columns:
         raise ValueError(f"samples={samples!r} names no column of the problems. {nearest(samples, problems.columns)}")
     return problems[samples].to_list()
-
-
-def _rows(
-    problems: pl.DataFrame,
-    asked: Sequence[tuple[str, int]],
-    responses: Responses,
-    *,
-    settings: Mapping[str, Any],
-    sampling: Sampling,
-    engine: Engine,
-) -> pl.DataFrame:
-    split, prefill = SPLITS[settings["parts"]], settings["template"].prefill
-    always = {
-        "model": engine.model,
-        "model_revision": engine.revision,
-        "sampling": json.dumps(sampling.identity(), ensure_ascii=False, sort_keys=True),
-    }
-    found = []
-    for prompt, count in asked:
-        for sample in range(count):
-            row = responses.get(prompt, sample)
-            text = None if row["finish_reason"] == "prompt_too_long" else prefill + row["response"]
-            reasoning, summary = (None, None) if text is None else split(text)
-            found.append({**row, **always, "prompt": prompt, "response": text, "reasoning": reasoning, "summary": summary})
-    ours = schema(RESPONSE)
-    made = pl.DataFrame([pl.Series(name, [row[name] for row in found], dtype=dtype) for name, dtype in ours.items()])
-    repeated = problems[[index for index, (_, count) in enumerate(asked) for _ in range(count)]]
-    return pl.concat([repeated.drop([name for name in ours if name in repeated.columns]), made], how="horizontal")

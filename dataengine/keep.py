@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import polars as pl
@@ -13,6 +14,20 @@ from dataengine.step import Step
 from dataengine.work import Work
 
 
+@dataclass(frozen=True, kw_only=True)
+class Bar:
+    """What a row has to reach: `Bar(scorer=language_share, at_least=0.99)`"""
+
+    scorer: Scorer
+    at_least: float = 1.0
+    unjudged: bool = False
+    """Whether a row that could not be judged passes."""
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.at_least <= 1.0:
+            raise ValueError(f"at_least is a bar on a score and lies in [0, 1], got {self.at_least}")
+
+
 def score(data: Step, scorers: Sequence[Scorer], *, name: str = "score") -> Step:
     """The same rows with one struct column {value, reason} for each scorer."""
     _check_alone(*scorers)
@@ -21,10 +36,9 @@ def score(data: Step, scorers: Sequence[Scorer], *, name: str = "score") -> Step
 
 def keep(data: Step, scorer: Scorer, *, at_least: float = 1.0, unjudged: bool = False, name: str | None = None) -> Step:
     """The rows whose score is `at_least` the bar; rows that could not be judged are kept only when `unjudged` says so."""
-    if not 0.0 <= at_least <= 1.0:
-        raise ValueError(f"at_least is a bar on a score and lies in [0, 1], got {at_least}")
     _check_alone(scorer)
-    settings = {"scorer": scorer, "at_least": at_least, "unjudged": unjudged}
+    bar = Bar(scorer=scorer, at_least=at_least, unjudged=unjudged)
+    settings = {"scorer": bar.scorer, "at_least": bar.at_least, "unjudged": bar.unjudged}
     return Step(name=name or f"keep-{scorer.name}", make=_make_keep, inputs={"data": data}, settings=settings)
 
 

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from dataengine import shards
+from dataengine.machine import Machine
 from dataengine.run import run
 from dataengine.sources import head
 from dataengine.step import Model, Step, ancestors, rebuilt
-from dataengine.work import Machine
 
 
 def is_source(step: Step) -> bool:

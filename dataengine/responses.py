@@ -18,7 +18,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from dataengine import crc_lines
-from dataengine.inference.engine import Response, Sampling
+from dataengine.inference.engine import Engine, Response, Sampling
 from dataengine.shards import sync_folder
 
 SECONDS_BETWEEN_SYNCS = 1.0
@@ -66,9 +66,12 @@ class Responses:
         """Those of the samples that nobody has made yet."""
         return [sample for sample in samples if _key(prompt, sample) not in self._where]
 
-    def add(self, prompt: str, response: Response, seed: int) -> None:
+    def add(self, prompt: str, response: Response, *, seed: int, engine: Engine) -> None:
         """Store one response; it survives the death of this process from here on."""
         kept = {
+            "model": engine.model,
+            "model_revision": engine.revision,
+            "engine": engine.version,
             "sample": response.sample,
             "response": response.text,
             "finish_reason": response.finish_reason,

@@ -8,15 +8,16 @@ import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from dataengine import shards
 from dataengine.errors import DiskFull
+from dataengine.machine import Machine
+from dataengine.own_version import own_version
 from dataengine.progress import say
 from dataengine.step import ModelHere, Step, ancestors, identity
-from dataengine.work import Machine, Work, warn
+from dataengine.work import Work, warn
 
 LOG = "runs.jsonl"
 """Under the root: one line for each step made, with its seconds."""
@@ -67,7 +68,7 @@ def _make(step: Step, root: Path, machine: Machine) -> dict[str, Any]:
     manifest = {
         "name": step.name,
         "fingerprint": step.fingerprint,
-        "made_by": _own_version(),
+        "made_by": own_version(),
         "settings": identity(step.settings),
         "inputs": {key: str(path.relative_to(root)) if path.is_relative_to(root) else str(path) for key, path in inputs.items()},
         "rows": sum(main) if main else None,
@@ -115,10 +116,3 @@ def _disk_full_named(folder: Path) -> Iterator[None]:
         raise DiskFull(
             error.errno, f"no space left while making {folder}. What has landed is kept: free some space and run the same command again"
         ) from error
-
-
-def _own_version() -> str:
-    try:
-        return f"r1-dataengine {version('r1-dataengine')}"
-    except PackageNotFoundError:
-        return "r1-dataengine (not installed)"

@@ -18,6 +18,7 @@ import polars as pl
 
 from dataengine import shards
 from dataengine.errors import Stopped
+from dataengine.machine import Machine
 from dataengine.progress import Bar, say
 
 if TYPE_CHECKING:
@@ -28,18 +29,6 @@ Judge = Callable[[pl.DataFrame, Mapping[str, Any]], Mapping[str, pl.DataFrame]]
 
 ROWS_WORTH_A_PROCESS = 5_000
 """Below this, starting workers costs more than they bring."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Machine:
-    """What only changes the speed: never part of a fingerprint."""
-
-    workers: int = field(default_factory=lambda: os.cpu_count() or 1)
-    """Worker processes for scoring and filtering."""
-    device: str = "auto"
-    """Where models run: cpu, cuda, cuda:1; auto takes the GPU when there is one."""
-    slots: int = 0
-    """Responses decoded at the same time by the local engine; 0 lets the engine choose."""
 
 
 @dataclass(kw_only=True)
@@ -72,7 +61,7 @@ class Work:
         """The engine that answers for one input, with room for `longest` tokens; closed at the end of the `with`."""
         from dataengine.inference.choose import open_engine
 
-        return closing(open_engine(self.inputs[model], longest=longest, device=self.machine.device, slots=self.machine.slots))
+        return closing(open_engine(self.inputs[model], longest=longest, machine=self.machine))
 
     def each_shard(self, judge: Judge, data: str = "data") -> None:
         """Land the parts of every input shard, in worker processes where there is enough to do."""

@@ -14,8 +14,8 @@ import polars as pl
 
 from dataengine.names import nearest
 from dataengine.score import Score, batch_scorer
+from dataengine.workers import Lost, Workers
 from filters.extraction import after_thoughts, final_answer
-from filters.workers import Lost, Workers
 
 MEMORY = 4 << 30
 """Address space of a worker in bytes."""

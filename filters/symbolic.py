@@ -16,9 +16,9 @@ from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
+from dataengine.workers import Lost, Workers
 from filters.notation import latex
 from filters.numbers import Number, number, stands_for
-from filters.workers import Lost, Workers
 
 EQUAL, DIFFERENT, BAD_GOLD, UNPARSABLE = "equal", "different", "bad reference", "unparsable"
 

@@ -21,9 +21,13 @@ ALLOWED = {
 
 
 def layer(path: Path) -> str:
-    """The layer a source file belongs to; recipes and the command line, which starts them, may know everybody."""
+    """The layer a source file belongs to; recipes and the command line, which starts everything, may know everybody."""
     parts = path.relative_to(ROOT).parts
-    return "recipes" if parts[:2] in {("dataengine", "recipes"), ("dataengine", "cli.py")} else parts[0]
+    return (
+        "recipes"
+        if parts[:2] in {("dataengine", "recipes"), ("dataengine", "cli.py"), ("dataengine", "flags.py"), ("dataengine", "commands")}
+        else parts[0]
+    )
 
 
 def imported_packages(source: str) -> Iterator[tuple[int, str]]:

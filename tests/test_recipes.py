@@ -9,12 +9,12 @@ import pytest
 
 from dataengine import shards
 from dataengine.explain import trace, training_data
+from dataengine.machine import Machine
 from dataengine.recipes.find import find, shipped
 from dataengine.recipes.rejection import agreement, rejection
 from dataengine.recipes.tiny import tiny
 from dataengine.recipes.tiny_base import tiny_base
 from dataengine.run import run
-from dataengine.work import Machine
 
 
 def test_every_shipped_recipe_is_found_and_says_what_it_is() -> None:

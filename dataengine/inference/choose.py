@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from dataengine.inference.engine import Engine
+from dataengine.machine import Machine
 
 CONTEXT_STEP = 256
 
 
-def open_engine(folder: Path, *, longest: int, device: str = "auto", slots: int = 0) -> Engine:
+def open_engine(folder: Path, *, longest: int, machine: Machine) -> Engine:
     """The engine of one folder, with room for `longest` tokens of prompt and response (or what the model can do).
 
     ValueError where the folder is neither a model nor recorded responses.
@@ -21,4 +22,4 @@ def open_engine(folder: Path, *, longest: int, device: str = "auto", slots: int 
     from dataengine.inference.local import LocalEngine
 
     context = -(-longest // CONTEXT_STEP) * CONTEXT_STEP
-    return LocalEngine.of(folder, slots=slots, context=context, device=device)
+    return LocalEngine.of(folder, slots=machine.slots, context=context, device=machine.device)

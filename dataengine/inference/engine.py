@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, Protocol
 
-FinishReason = Literal["stop", "length", "prompt_too_long"]
+FinishReason = Literal["stop", "length", "prompt_too_long", "refused"]
+"""`length`: cut at max_tokens, so neither right nor wrong. `refused`: the server will not answer this very prompt (400, content filter)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,11 +46,11 @@ class Response:
     sample: int
     """Which of the asked samples this is."""
     token_ids: Sequence[int]
-    """Generated tokens, the end token included when the model wrote one. [T]"""
+    """Generated tokens, the end token included when the model wrote one; -1 each where a server tells only their number. [T]"""
     text: str
     """The tokens as text, special tokens of the end left out."""
     logprobs: Sequence[float]
-    """log p of each generated token under the sampling temperature's distribution at temperature 1. [T]"""
+    """log p of each generated token under the sampling temperature's distribution at temperature 1; nan where unknown. [T]"""
     finish_reason: FinishReason
     prompt_tokens: int
 
@@ -61,6 +62,8 @@ class Engine(Protocol):
     """Name of the model, as written into the rows."""
     revision: str
     """Content hash of the weights, or what the server calls its version."""
+    version: str
+    """The program that decodes, as written into the rows: "dataengine local 0.1.0", "vllm 0.32.0"."""
 
     @property
     def capacity(self) -> int:
@@ -68,7 +71,11 @@ class Engine(Protocol):
         ...
 
     def respond(self, prompt: str, sampling: Sampling, samples: Sequence[int]) -> AsyncIterator[Response]:
-        """Yield one response for each number in `samples`; a prompt that does not fit yields `prompt_too_long` responses."""
+        """Yield one response for each number in `samples`; a prompt that does not fit yields `prompt_too_long` responses.
+
+        Infrastructure failure is never a response: the engine asks again, elsewhere if it can, and raises Stopped when it has given up.
+        Closing the iterator early cancels what is still running. `sampling.max_tokens` may differ from call to call.
+        """
         ...
 
     def close(self) -> None:

@@ -16,6 +16,7 @@ from dataengine.inference import attention
 from dataengine.inference.batching import Batch, Request
 from dataengine.inference.engine import Response, Sampling
 from dataengine.inference.weights import load_model, load_tokenizer, prompt_ids, weights_revision
+from dataengine.own_version import own_version
 
 
 class LocalEngine:
@@ -47,7 +48,7 @@ class LocalEngine:
         window = model.config.sliding_window if sliding else None
         if window is not None and window < context:
             raise ValueError(f"the model sees {window} tokens back, the engine all of {context}: give a context of at most {window}")
-        self.model, self.revision, self.tokenizer = name, revision, tokenizer
+        self.model, self.revision, self.version, self.tokenizer = name, revision, f"local, {own_version()}", tokenizer
         self._capacity = slots
         with _evaluating(model):
             self._batch = Batch(model, tokenizer, slots=slots, context=context)

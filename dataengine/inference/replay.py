@@ -10,6 +10,7 @@ from pathlib import Path
 import polars as pl
 
 from dataengine.inference.engine import Response, Sampling
+from dataengine.own_version import own_version
 
 DEFAULTS = {"finish_reason": "stop", "prompt_tokens": 0, "response_tokens": 0, "model": "replay"}
 """What stands in for a column that a recording lacks."""
@@ -23,6 +24,7 @@ class ReplayEngine:
         self._recorded = recorded
         texts = "\0".join(f"{prompt}\0{one.sample}\0{one.text}" for prompt, found in recorded.items() for one in found)
         self.model, self.revision = model, revision or hashlib.blake2b(texts.encode(), digest_size=6).hexdigest()
+        self.version = f"replay, {own_version()}"
 
     @classmethod
     def of(cls, path: Path, *, prefill: str = "") -> ReplayEngine:

@@ -8,13 +8,13 @@ from pathlib import Path
 from dataengine.generate import generate
 from dataengine.inference.engine import Sampling
 from dataengine.keep import keep
+from dataengine.machine import Machine
 from dataengine.mix import Quota, mix
 from dataengine.run import run
 from dataengine.score import Score, scorer
 from dataengine.sources import rows
 from dataengine.step import Model, Step
 from dataengine.templates import QUESTION
-from dataengine.work import Machine
 from tests.dataengine.inference.tiny_models import characters, tiny
 
 

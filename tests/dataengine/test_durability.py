@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from dataengine.generate import generate
+from dataengine.machine import Machine
 from dataengine.run import run
 from dataengine.step import Step
-from dataengine.work import Machine
 from tests.dataengine import roads
 
 REPOSITORY = Path(__file__).resolve().parents[2]

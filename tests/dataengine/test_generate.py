@@ -9,11 +9,11 @@ from dataengine import shards
 from dataengine.columns import PROBLEM, RESPONSE, schema
 from dataengine.generate import generate
 from dataengine.inference.engine import Sampling
+from dataengine.machine import Machine
 from dataengine.run import run
 from dataengine.sources import rows
 from dataengine.step import Model, Step
 from dataengine.templates import QUESTION, Template
-from dataengine.work import Machine
 from tests.dataengine import roads
 
 

@@ -11,11 +11,12 @@ import pytest
 from dataengine import shards
 from dataengine.errors import CorruptShard
 from dataengine.keep import keep, score
+from dataengine.machine import Machine
 from dataengine.run import run
 from dataengine.score import Score, scorer
 from dataengine.sources import rows
 from dataengine.step import Step
-from dataengine.work import Machine, Work
+from dataengine.work import Work
 from tests.dataengine.test_score import has_letter, long_enough
 
 

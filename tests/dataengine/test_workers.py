@@ -14,7 +14,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from filters.workers import Lost, Workers
+from dataengine.workers import Lost, Workers
 
 
 def answer(question: object) -> object:
@@ -121,7 +121,7 @@ def test_daemonic_spawned_workers_may_have_them() -> None:
 
 def test_a_script_without_a_main_guard_runs_once_and_leaves_no_process() -> None:
     script = (
-        f"import sys; sys.path[:] = {sys.path!r}\nfrom filters.workers import Workers\n"
+        f"import sys; sys.path[:] = {sys.path!r}\nfrom dataengine.workers import Workers\n"
         f"print('once'); w = Workers('{TARGET}', count=1, memory=1 << 30); print(w.ask([5, 'who'], deadline=5))"
     )
     done = subprocess.run([sys.executable, "-W", "error", "-c", script], capture_output=True, text=True, timeout=60, check=True)

@@ -173,7 +173,7 @@ def _start_nursery(target: str, memory: int) -> tuple[int, socket.socket]:
     ours, theirs = socket.socketpair()
     code = (
         "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
-        "from filters.workers import nursery; nursery(sys.argv[2], int(sys.argv[3]))"
+        "from dataengine.workers import nursery; nursery(sys.argv[2], int(sys.argv[3]))"
     )
     arguments = [sys.executable, "-W", "ignore", "-c", code, json.dumps(sys.path), target, str(memory)]
     with theirs:

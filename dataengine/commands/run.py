@@ -1,0 +1,51 @@
+"""The verb run: make what a recipe promises."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from dataengine.flags import add_machine, machine_of, parser_of, settings_of
+from dataengine.names import nearest
+
+
+def command(argv: list[str]) -> None:
+    """Make what a recipe promises: dataengine run RECIPE [--root DIR] [--config FILE] [--dry-run] [--limit N] [--setting VALUE ...]"""
+    from dataengine.recipes.find import find, shipped
+
+    if argv and argv[0] in ("-h", "--help"):
+        print(f"{command.__doc__}\nA recipe's own settings: dataengine run RECIPE --help")
+        return
+    if not argv or argv[0].startswith("-"):
+        raise ValueError(f"run wants a recipe first: dataengine run RECIPE. {nearest('', shipped())}")
+    recipe = find(argv[0])
+    parser = parser_of(f"dataengine run {argv[0]}", inspect.getdoc(recipe) or "")
+    parser.add_argument("--config", action="config", help="YAML file with settings; flags after it win")
+    parser.add_argument("--root", type=Path, default=Path("runs"), help="folder of everything that is made")
+    parser.add_argument("--dry-run", action="store_true", help="print the plan and make nothing")
+    parser.add_argument("--limit", type=int, default=None, help="rows from each source at most")
+    add_machine(parser)
+    parser.add_function_arguments(recipe, as_group=True)
+    _run_recipe(recipe, settings_of(parser, argv[1:]))
+
+
+def _run_recipe(recipe: Callable[..., Any], chosen: dict[str, Any]) -> None:
+    from dataengine import shards
+    from dataengine.plan import limited, plan
+    from dataengine.run import run
+
+    root, dry, limit, machine = chosen.pop("root"), chosen.pop("dry_run"), chosen.pop("limit"), machine_of(chosen)
+    step = recipe(**chosen)
+    step = step if limit is None else limited(step, limit)
+    if dry:
+        print("\n".join(plan(step, root)))
+        return
+    folder = run(step, root, machine=machine)
+    summary = folder / "summary.txt"
+    if summary.exists():
+        print(summary.read_text(encoding="utf-8"))
+    page = next(iter(sorted(folder.glob("*.html"))), None)
+    rows = shards.read_manifest(folder)["rows"]
+    print(f"{page or folder}" + (f" ({rows:,} rows)" if rows is not None else ""))

@@ -1,0 +1,90 @@
+"""How the command line reads flags: out of signatures, and wrong names are answered with the nearest right ones."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dataengine.names import nearest
+
+if TYPE_CHECKING:
+    from jsonargparse import ArgumentParser
+
+    from dataengine.machine import Machine
+    from dataengine.score import Scorer
+
+
+def parser_of(command: str, description: str) -> ArgumentParser:
+    """A parser that raises instead of ending the program."""
+    from jsonargparse import ArgumentParser
+
+    return ArgumentParser(prog=command, description=description, exit_on_error=False)
+
+
+def settings_of(parser: ArgumentParser, argv: list[str]) -> dict[str, Any]:
+    """The parsed settings as plain values; what the parser refuses becomes a ValueError with the nearest right name."""
+    from argparse import ArgumentError
+
+    try:
+        parsed = parser.parse_args(argv)
+        made = parser.instantiate(parsed)
+    except ArgumentError as error:
+        raise ValueError(_with_nearest(str(error), parser)) from None
+    chosen = {key: value for key, value in vars(made).items() if key not in ("config", "__path__")}
+    return {key: vars(value) if type(value).__name__ == "Namespace" else value for key, value in chosen.items()}
+
+
+def _with_nearest(message: str, parser: ArgumentParser) -> str:
+    wrong = re.search(r"(?:nrecognized arguments: --|Option ')([\w.-]+)", message)
+    if wrong is None:
+        return message.strip()
+    flags = [flag[2:] for action in parser._actions for flag in action.option_strings if flag.startswith("--") and "print_" not in flag]
+    return f"there is no setting {wrong.group(1)!r}. {nearest(wrong.group(1), flags)}"
+
+
+def add_machine(parser: ArgumentParser) -> None:
+    """The flags of what only changes the speed."""
+    from dataengine.machine import Machine
+
+    default = Machine()
+    parser.add_argument("--workers", type=int, default=default.workers, help="worker processes; shapes no data")
+    parser.add_argument("--device", type=str, default=default.device, help="cpu, cuda, cuda:1 or auto")
+    parser.add_argument("--slots", type=int, default=default.slots, help="responses decoded at once by the local engine; 0: it chooses")
+
+
+def machine_of(chosen: dict[str, Any]) -> Machine:
+    """The machine out of the parsed settings."""
+    from dataengine.machine import Machine
+
+    return Machine(**{name: chosen.pop(name) for name in ("workers", "device", "slots")})
+
+
+def asks_for_help(argv: list[str], verb: Callable[[list[str]], None]) -> bool:
+    """Whether help is wanted before a scorer is named; it is printed."""
+    if argv and argv[0] in ("-h", "--help"):
+        print(f"{verb.__doc__}\nA scorer's own settings: dataengine {verb.__module__.rpartition('.')[2]} SCORER --help")
+        return True
+    return False
+
+
+def scorer_parser(verb: str, argv: list[str]) -> tuple[Scorer, ArgumentParser]:
+    """The scorer named first, and a parser with its file, the names of its columns and its settings."""
+    from filters.find import find, shipped
+
+    if not argv or argv[0].startswith("-"):
+        raise ValueError(f"{verb} wants a scorer first: dataengine {verb} SCORER FILE. {nearest('', shipped())}")
+    scorer = find(argv[0])
+    parser = parser_of(f"dataengine {verb} {argv[0]}", inspect.getdoc(scorer.function) or "")
+    parser.add_argument("file", type=Path, help="Parquet or JSONL (.gz, .zst)")
+    for column in scorer.columns:
+        parser.add_argument(f"--columns.{column}", type=str, default=None, help=f"the file's name for {column!r}")
+    parser.add_function_arguments(scorer.function, skip=set(scorer.columns), as_group=True)
+    return scorer, parser
+
+
+def mapping_of(chosen: dict[str, Any]) -> dict[str, str]:
+    """Our column names and the file's, out of the parsed settings."""
+    return {ours: theirs for ours, theirs in dict(chosen.pop("columns", {})).items() if theirs}
