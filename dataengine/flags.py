@@ -53,13 +53,16 @@ def add_machine(parser: ArgumentParser) -> None:
     parser.add_argument("--workers", type=int, default=default.workers, help="worker processes; shapes no data")
     parser.add_argument("--device", type=str, default=default.device, help="cpu, cuda, cuda:1 or auto")
     parser.add_argument("--slots", type=int, default=default.slots, help="responses decoded at once by the local engine; 0: it chooses")
+    parser.add_argument("--on", type=str, default=default.on, help="local: processes of this machine; ray: a cluster")
+    parser.add_argument("--ray_address", type=str, default=default.ray_address, help="HOST:PORT of the cluster's head; auto finds it")
+    parser.add_argument("--store", type=str, default=default.store, help="second home of the root, such as s3://bucket/prefix")
 
 
 def machine_of(chosen: dict[str, Any]) -> Machine:
     """The machine out of the parsed settings."""
     from dataengine.machine import Machine
 
-    return Machine(**{name: chosen.pop(name) for name in ("workers", "device", "slots")})
+    return Machine(**{name: chosen.pop(name) for name in ("workers", "device", "slots", "on", "ray_address", "store")})
 
 
 def asks_for_help(argv: list[str], verb: Callable[[list[str]], None]) -> bool:

@@ -16,3 +16,13 @@ class Machine:
     """Where models run: cpu, cuda, cuda:1; auto takes the GPU when there is one."""
     slots: int = 0
     """Responses decoded at the same time by the local engine; 0 lets the engine choose."""
+    on: str = "local"
+    """Who works: `local` (processes of this machine) or `ray` (every node of a Ray cluster)."""
+    ray_address: str = "auto"
+    """Where the Ray cluster is: HOST:PORT of its head; auto finds the one this machine belongs to."""
+    store: str = ""
+    """A second home of everything under the root, such as s3://bucket/prefix; empty for none."""
+
+    def __post_init__(self) -> None:
+        if self.on not in ("local", "ray"):
+            raise ValueError(f"--on is local or ray, got {self.on!r}")
