@@ -58,11 +58,21 @@ def sync_folder(folder: Path) -> None:
 
 def land(folder: Path, file: str, rows: pl.DataFrame) -> Landed:
     """Write one shard and say what has landed."""
+    return land_packed(folder, file, packed(rows), rows=len(rows))
+
+
+def packed(rows: pl.DataFrame) -> bytes:
+    """The bytes of a shard: the same rows give the same bytes, wherever they are packed."""
+    whole = io.BytesIO()  # packed in memory first: polars hides a full disk behind an error of its own
+    rows.write_parquet(whole, compression="zstd")
+    return whole.getvalue()
+
+
+def land_packed(folder: Path, file: str, shard: bytes, *, rows: int) -> Landed:
+    """Write a shard that was packed already, here or on another machine."""
     path = folder / file
-    packed = io.BytesIO()  # packed in memory first: polars hides a full disk behind an error of its own
-    rows.write_parquet(packed, compression="zstd")
-    write_atomically(path, lambda out: out.write(packed.getbuffer()))
-    return describe(folder, path, rows=len(rows))
+    write_atomically(path, lambda out: out.write(shard))
+    return describe(folder, path, rows=rows)
 
 
 def describe(folder: Path, path: Path, *, rows: int | None = None) -> Landed:
