@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,8 +20,9 @@ if TYPE_CHECKING:
 
 def parser_of(command: str, description: str) -> ArgumentParser:
     """A parser that raises instead of ending the program."""
-    from jsonargparse import ArgumentParser
+    from jsonargparse import ArgumentParser, set_parsing_settings
 
+    set_parsing_settings(docstring_parse_attribute_docstrings=True)
     return ArgumentParser(prog=command, description=description, exit_on_error=False)
 
 
@@ -46,23 +48,17 @@ def _with_nearest(message: str, parser: ArgumentParser) -> str:
 
 
 def add_machine(parser: ArgumentParser) -> None:
-    """The flags of what only changes the speed."""
+    """The flags of what only changes the speed: the fields of Machine, each with the text under it."""
     from dataengine.machine import Machine
 
-    default = Machine()
-    parser.add_argument("--workers", type=int, default=default.workers, help="worker processes; shapes no data")
-    parser.add_argument("--device", type=str, default=default.device, help="cpu, cuda, cuda:1 or auto")
-    parser.add_argument("--slots", type=int, default=default.slots, help="responses decoded at once by the local engine; 0: it chooses")
-    parser.add_argument("--on", type=str, default=default.on, help="local: processes of this machine; ray: a cluster")
-    parser.add_argument("--ray_address", type=str, default=default.ray_address, help="HOST:PORT of the cluster's head; auto finds it")
-    parser.add_argument("--store", type=str, default=default.store, help="second home of the root, such as s3://bucket/prefix")
+    parser.add_class_arguments(Machine, as_group=True)
 
 
 def machine_of(chosen: dict[str, Any]) -> Machine:
     """The machine out of the parsed settings."""
     from dataengine.machine import Machine
 
-    return Machine(**{name: chosen.pop(name) for name in ("workers", "device", "slots", "on", "ray_address", "store")})
+    return Machine(**{each.name: chosen.pop(each.name) for each in fields(Machine)})
 
 
 def asks_for_help(argv: list[str], verb: Callable[[list[str]], None]) -> bool:
