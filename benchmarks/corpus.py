@@ -21,12 +21,12 @@ import polars as pl
 import pyarrow as pa
 
 from dataengine.columns import PROBLEM, RESPONSE, schema
+from dataengine.hashing import HASH, compiled, mixed
 from dataengine.response_rows import row_id
 from dataengine.run import run
 from dataengine.sources import prompt_id
 from dataengine.step import Step
 from dataengine.work import Work
-from filters.compiled import HASH, compiled, mixed
 
 SHARD_ROWS = 4_000
 SAMPLES = 4

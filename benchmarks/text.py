@@ -26,9 +26,9 @@ import numpy as np
 import polars as pl
 from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, trainers
 
+from dataengine.hashed_words import words_of
 from dataengine.lines import json_lines
 from filters.gopher import gopher_repetition, gopher_statistics
-from filters.hashed_words import words_of
 from filters.leaks import index_of_files, not_leaked, problems_in
 from filters.near_duplicates import NearDuplicates
 from filters.repetition import compression_ratio, distinct_lines, not_repetitive

@@ -29,10 +29,10 @@ import polars as pl
 
 from benchmarks.text import GLUE, PROBLEMS, trained
 from dataengine.lines import json_lines
+from dataengine.minhash import Sieve, signatures_of
 from filters import lid
 from filters.find import find, shipped
 from filters.leaks import problems_in
-from filters.near_duplicates import NearDuplicates, signatures_of
 from filters.tokens import TokenCounter
 
 BATCH = 250
@@ -79,8 +79,8 @@ def main() -> None:
 
 def measured(setting: Setting, *, documents: int, workers: int) -> None:
     """Score the documents and print what each part costs."""
-    NearDuplicates().add(pl.Series(["the first call compiles"] * 2))
-    seen, costs, compared = NearDuplicates(), dict[str, float](), 0.0
+    Sieve(similarity=0.8).add(*signatures_of(pl.Series(["the first call compiles"] * 2)))
+    seen, costs, compared = Sieve(similarity=0.8), dict[str, float](), 0.0
     batches, running = iter(range(documents // BATCH)), list[Future[Any]]()
     reported, size = 0, 0
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
@@ -92,7 +92,7 @@ def measured(setting: Setting, *, documents: int, workers: int) -> None:
                 running.append(pool.submit(scored, setting, batch))
             found = running.pop(0).result()
             started = time.process_time()
-            seen.add_signatures(*found["signatures"])
+            seen.add(*found["signatures"])
             compared += time.process_time() - started
             costs = {name: costs.get(name, 0.0) + seconds for name, seconds in found["costs"].items()}
             size += found["size"]

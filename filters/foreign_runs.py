@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from filters.compiled import compiled
+from dataengine.hashing import compiled
 from filters.function_words import LANGUAGES
 from filters.line_language import OWN, PROVEN, judge
 from filters.script_words import (

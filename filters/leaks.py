@@ -1,7 +1,7 @@
 """Does a text hold words of an evaluation problem? Runs of ten words shared with its question or solution, named with their place.
 
 Source of the rule: DeepSeek-R1 v2, D.1, any matching 10-gram of evaluation questions or reference solutions (open-r1 takes 8 words of
-the prompt, GPT-3 13). Words are bare words (filters/hashed_words.py): lower case, no accents, punctuation or LaTeX signs, however they
+the prompt, GPT-3 13). Words are bare words (dataengine/hashed_words.py): lower case, no accents, punctuation or LaTeX signs, however they
 are parted; a Chinese character is a word. A question and a solution of fewer words than that have no n-gram and are never found,
 and no n-gram method finds a paraphrase.
 
@@ -19,10 +19,10 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from dataengine.hashed_words import Words, parts_of, words_of
+from dataengine.hashing import HASH, compiled, mixed
 from dataengine.lines import json_lines
 from dataengine.score import Score, batch_scorer
-from filters.compiled import HASH, compiled, mixed
-from filters.hashed_words import Words, parts_of, words_of
 
 QUESTION, SOLUTION = ("question", "problem", "prompt"), ("solution", "rationale")
 SET, PROBLEM = ("dataset", "source"), ("id", "prompt_id", "unique_id")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from filters.compiled import compiled
+from dataengine.hashing import compiled
 
 LONG_LINE = 80
 """Letters from which fastText is right in 99 % of lines (measured; 79 % at 20 letters)."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from filters.compiled import code_point, compiled
+from dataengine.hashing import code_point, compiled
 from filters.scripts import INHERIT, SCRIPTS
 
 BACKTICK, DOLLAR, BACKSLASH, LESS, NEWLINE = 96, 36, 92, 60, 10

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from filters.compiled import HASH, code_point, compiled, mixed
+from dataengine.hashing import HASH, code_point, compiled, mixed
 
 OTHER, LETTER, NUMBER, SPACE = range(4)
 CHECK = 4

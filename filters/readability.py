@@ -10,9 +10,9 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
+from dataengine.hashed_words import utf8
+from dataengine.hashing import compiled
 from dataengine.score import Score, batch_scorer
-from filters.compiled import compiled
-from filters.hashed_words import utf8
 
 LONG_PARAGRAPH = 2_000
 """Bytes; of R1's and QwQ's own thoughts 95 % have no longer paragraph, and 99.5 % of the paragraphs are shorter than 1,400 (measured)."""

@@ -1,6 +1,6 @@
 """Does a response repeat itself: a tail that loops, long runs of words or whole lines said again, text that compresses too well?
 
-Legend: _W written word of all responses together (filters/hashed_words.py), _R row, _T slot of a table.
+Legend: _W written word of all responses together (dataengine/hashed_words.py), _R row, _T slot of a table.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ import numpy as np
 import polars as pl
 import zstandard
 
+from dataengine.hashed_words import parts_of, words_of
+from dataengine.hashing import HASH, compiled, mixed
 from dataengine.score import Score, batch_scorer, scorer
-from filters.compiled import HASH, compiled, mixed
 from filters.format import without_end_tokens
-from filters.hashed_words import parts_of, words_of
 
 _ANCHOR = 40
 _TAIL = 4_000

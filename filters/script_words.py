@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from filters.compiled import code_point, compiled
+from dataengine.hashing import code_point, compiled
 from filters.masks import BACKSLASH, DOLLAR, ends_plain, is_digit, is_letter, is_space, masked_until, token_end, wordish
 from filters.scripts import INHERIT, SCRIPTS
 

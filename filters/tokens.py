@@ -17,7 +17,7 @@ from tokenizers import Regex, Tokenizer
 from tokenizers.normalizers import NFC
 from tokenizers.pre_tokenizers import Split
 
-from filters.hashed_words import parts_of, utf8
+from dataengine.hashed_words import parts_of, utf8
 from filters.pretokens import CHECK, LETTER, NORMALIZE, NUMBER, SPACE, Added, Merges, Seen, count_tokens, fill_pairs, remember_whole
 
 _CONTRACTION, _REST = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)", r"[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-RUN = "import os; from filters.compiled import mixed; import numpy as np; print(int(mixed(np.uint64(1))), mixed.stats.cache_path)"
+RUN = "import os; from dataengine.hashing import mixed; import numpy as np; print(int(mixed(np.uint64(1))), mixed.stats.cache_path)"
 
 
 @pytest.fixture
@@ -30,12 +30,11 @@ def test_a_package_in_a_read_only_folder_works(home: str, public: Path) -> None:
         pytest.skip("root may write to read-only folders, and there is no setpriv to become somebody else")
     package, cache = public / "package", public / "home"
     cache.mkdir()
-    for room in ("filters", "dataengine"):
-        (package / room).mkdir(parents=True)
-        for name in ("__init__.py", "compiled.py"):
-            shutil.copy(ROOT / room / name, package / room / name)
+    (package / "dataengine").mkdir(parents=True)
+    for name in ("__init__.py", "compiled.py", "hashing.py"):
+        shutil.copy(ROOT / "dataengine" / name, package / "dataengine" / name)
     cache.chmod(0o777 if home == "writable" else 0o555)
-    folders = (package / "filters", package / "dataengine", package)
+    folders = (package / "dataengine", package)
     for path in folders:
         path.chmod(0o555)
     become = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"] if os.geteuid() == 0 else []

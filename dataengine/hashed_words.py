@@ -26,7 +26,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from filters.compiled import HASH, code_point, compiled, mixed
+from dataengine.hashing import HASH, code_point, compiled, mixed
 
 SEPARATOR, SPACE, LETTER, MARK, OWN = range(5)
 """What a character does: signs end a bare word, space ends both kinds, marks are silent in a bare word, OWN is a word by itself."""

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from filters import hashed_words
-from filters.hashed_words import LETTER, MARK, OWN, PART_BYTES, SEPARATOR, SPACE, character_tables, parts_of, words_of
+from dataengine import hashed_words
+from dataengine.hashed_words import LETTER, MARK, OWN, PART_BYTES, SEPARATOR, SPACE, character_tables, parts_of, words_of
 
 TEXTS = st.lists(
     st.text(st.one_of(st.sampled_from("aB1 .,\n\t中の한é\u0301Ａ²'_$\\ß"), st.characters(exclude_categories=["Cs"])), max_size=40),
