@@ -298,4 +298,6 @@ def _mixed_once(values: np.ndarray) -> np.ndarray:
 
 
 if __name__ == "__main__":
-    main()
+    from benchmarks.corpus import main as main_here  # a step is known by the module of its maker, and __main__ is none
+
+    main_here()

@@ -76,6 +76,13 @@ def words_of(texts: pl.Series) -> Words:
 _last: tuple[pl.Series, Words | None] = pl.Series(dtype=pl.String), None
 
 
+def hash_of_words(words: Words) -> np.ndarray:
+    """_R uint64: one hash of all bare words of a text in their order: the same for the same words, and (but 1 in 2**64) for no others."""
+    hash_R = np.empty(len(words.first_V) - 1, dtype=np.uint64)
+    _hash_rows(words.bare_V, words.first_V, hash_R)
+    return hash_R
+
+
 def parts_of(texts: pl.Series) -> Iterator[pl.Series]:
     """The texts in order, cut into series of about PART_BYTES; a column that is no longer comes back whole."""
     texts = texts.cast(pl.String)  # a column of nothing but nulls has no type
@@ -208,3 +215,12 @@ def _scan(
             bare_V[v], stop_V[v] = mixed(bare), place
             v += 1
         characters_R[row], first_W[row + 1], first_V[row + 1] = place, w, v
+
+
+@compiled
+def _hash_rows(bare_V: np.ndarray, first_V: np.ndarray, hash_R: np.ndarray) -> None:
+    for row in range(len(hash_R)):
+        hashed = HASH
+        for place in range(first_V[row], first_V[row + 1]):
+            hashed = mixed((hashed ^ bare_V[place]) * HASH)
+        hash_R[row] = hashed
