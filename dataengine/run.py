@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import json
 import time
 from collections.abc import Iterator
@@ -13,10 +12,12 @@ from typing import Any
 
 from dataengine import shards
 from dataengine.errors import DiskFull
+from dataengine.lock import only_one
 from dataengine.machine import Machine
 from dataengine.own_version import own_version
 from dataengine.progress import say
-from dataengine.step import ModelHere, Step, ancestors, identity
+from dataengine.second_home import SecondHome, second_home
+from dataengine.step import Model, ModelHere, Step, ancestors, identity
 from dataengine.work import Work, warn
 
 LOG = "runs.jsonl"
@@ -26,41 +27,65 @@ LOG = "runs.jsonl"
 def run(step: Step, root: Path | str, *, machine: Machine | None = None) -> Path:
     """The finished folder of a step, making what is missing of it and of everything it needs.
 
-    Raises CorruptShard where a finished folder is damaged, DiskFull, and ValueError for what the user can mend.
+    Raises CorruptShard where a finished folder is damaged, DiskFull, Stopped, and ValueError for what the user can mend.
     """
-    root = Path(root)
+    root, machine = Path(root), machine or Machine()
     root.mkdir(parents=True, exist_ok=True)
     road = list(ancestors(step))
-    for number, each in enumerate(road, start=1):
-        _make_or_reuse(each, root, machine or Machine(), f"[{number}/{len(road)}]")
+    with second_home(root, machine.store) as home:
+        for number, each in enumerate(road, start=1):
+            if not isinstance(each, ModelHere):
+                _make_or_reuse(each, root, machine, home, position=f"[{number}/{len(road)}]")
     return step.place(root)
 
 
-def _make_or_reuse(step: Step, root: Path, machine: Machine, position: str) -> None:
+def _make_or_reuse(step: Step, root: Path, machine: Machine, home: SecondHome | None, *, position: str) -> None:
     folder = step.place(root)
-    if isinstance(step, ModelHere):
+    if _reused(folder, home, position):
         return
-    if shards.is_finished(folder):
-        shards.check(folder)
-        say(f"{position} {step.folder}: there already")
-        return
-    say(f"{position} {step.folder}")
-    started = time.monotonic()
-    with _only_one(folder), _disk_full_named(folder):
-        manifest = _make(step, root, machine)
+    with only_one(folder / ".lock", doing=f"making {folder}"), _disk_full_named(folder):
+        if home:
+            home.fetch(step, folder)
+        if _reused(folder, home, position):  # fetched, or finished by another run since we looked
+            return
+        say(f"{position} {step.folder}")
+        started = time.monotonic()
+        if home and any(isinstance(each, Model) for each in ancestors(step)):
+            home.fetch_logs()
+        manifest = _make(step, root, machine, home)
+        if home:
+            home.finished(folder)
     seconds = time.monotonic() - started
-    entry = {"time": time.time(), "step": step.name, "folder": step.folder, "seconds": round(seconds, 3), "rows": manifest["rows"]}
-    with (root / LOG).open("a") as log:
-        log.write(json.dumps(entry) + "\n")
+    _log(step, root, home, seconds=seconds, rows=manifest["rows"])
     made = "done" if manifest["rows"] is None else f"{manifest['rows']:,} rows"
     dropped = f", {manifest['rejected']:,} rejected" if manifest["rejected"] else ""
     say(f"{position} {step.folder}: {made}{dropped} in {seconds:.1f} s")
 
 
-def _make(step: Step, root: Path, machine: Machine) -> dict[str, Any]:
+def _reused(folder: Path, home: SecondHome | None, position: str) -> bool:
+    if not shards.is_finished(folder):
+        return False
+    shards.check(folder)
+    if home:
+        home.finished(folder)
+    say(f"{position} {folder.name}: there already")
+    return True
+
+
+def _log(step: Step, root: Path, home: SecondHome | None, *, seconds: float, rows: int | None) -> None:
+    entry = {"time": time.time(), "step": step.name, "folder": step.folder, "seconds": round(seconds, 3), "rows": rows}
+    if home:
+        home.fetch_file(root / LOG)
+    with (root / LOG).open("a") as log:
+        log.write(json.dumps(entry) + "\n")
+    if home:
+        home.file_changed(root / LOG)
+
+
+def _make(step: Step, root: Path, machine: Machine, home: SecondHome | None) -> dict[str, Any]:
     folder = step.place(root)
     inputs = {key: each.place(root) for key, each in step.inputs.items()}
-    work = Work(name=step.name, folder=folder, root=root, inputs=inputs, settings=step.settings, machine=machine)
+    work = Work(name=step.name, folder=folder, root=root, inputs=inputs, settings=step.settings, machine=machine, home=home)
     work.landed = shards.whole_shards(folder, report=warn)
     step.make(work)
     files = [_as_landed(folder, path, work) for path in _files(folder)]
@@ -90,20 +115,6 @@ def _files(folder: Path) -> list[Path]:
 def _as_landed(folder: Path, path: Path, work: Work) -> shards.Landed:
     known = work.landed.get(path.relative_to(folder).as_posix())
     return known or shards.describe(folder, path)
-
-
-@contextmanager
-def _only_one(folder: Path) -> Iterator[None]:
-    """Two runs never make the same folder at once."""
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = folder / ".lock"
-    with lock.open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise ValueError(f"another run is making {folder} right now: wait for it, or choose another --root") from None
-        yield
-    lock.unlink(missing_ok=True)
 
 
 @contextmanager

@@ -138,7 +138,8 @@ def journal(folder: Path, landed: Landed) -> None:
 def whole_shards(folder: Path, *, report: Callable[[str], None]) -> dict[str, Landed]:
     """The journalled files of an unfinished folder that are still what was written; others are named and removed."""
     found: dict[str, Landed] = {}
-    for line in _journal_lines(folder):
+    journal = folder / JOURNAL
+    for line in journal_lines(journal.read_bytes() if journal.exists() else b""):
         found[line.file] = line
     for file, landed in list(found.items()):
         if problem := _difference(folder, landed):
@@ -151,11 +152,9 @@ def whole_shards(folder: Path, *, report: Callable[[str], None]) -> dict[str, La
     return found
 
 
-def _journal_lines(folder: Path) -> Iterator[Landed]:
-    path = folder / JOURNAL
-    if not path.exists():
-        return
-    for line in path.read_bytes().splitlines():
+def journal_lines(journal: bytes) -> Iterator[Landed]:
+    """What a journal says has landed."""
+    for line in journal.splitlines():
         try:
             yield Landed(**json.loads(line))
         except (ValueError, TypeError):

@@ -23,6 +23,7 @@ from dataengine.progress import Bar, say
 
 if TYPE_CHECKING:
     from dataengine.inference.engine import Engine
+    from dataengine.second_home import SecondHome
 
 Judge = Callable[[pl.DataFrame, Mapping[str, Any]], Mapping[str, pl.DataFrame]]
 """From the rows of one shard and the step's settings to the rows of each part ("" and "rejected")."""
@@ -44,6 +45,8 @@ class Work:
     notes: dict[str, Any] = field(default_factory=dict)
     """Figures that go into the manifest, such as a shortage report."""
     landed: dict[str, shards.Landed] = field(default_factory=dict)
+    home: SecondHome | None = None
+    """Where what lands is put as well."""
 
     def rows(self, data: str = "data") -> pl.DataFrame:
         """All rows of one input."""
@@ -63,25 +66,31 @@ class Work:
 
         return closing(open_engine(self.inputs[model], longest=longest, machine=self.machine))
 
-    def each_shard(self, judge: Judge, data: str = "data") -> None:
-        """Land the parts of every input shard, in worker processes where there is enough to do."""
+    def each_shard(self, judge: Judge, data: str = "data", *, given: Mapping[str, Mapping[str, Any]] | None = None) -> None:
+        """Land the parts of every input shard, in worker processes where there is enough to do.
+
+        `given`: by file name of a shard, settings that the judge gets with that shard alone.
+        """
         paths = shards.shard_paths(self.inputs[data])
         todo = [path for path in paths if path.name not in self.landed]
         rows = {path: pl.scan_parquet(path).select(pl.len()).collect().item() for path in todo}
         with self.bar(total=sum(rows.values())) as bar:
-            for path, landed in self._results(judge, todo, sum(rows.values())):
+            for path, landed in self._results(judge, todo, sum(rows.values()), given or {}):
                 for each in landed:
                     self._note(each)
                 bar.advance(rows[path])
 
-    def _results(self, judge: Judge, todo: list[Path], rows: int) -> Iterable[tuple[Path, list[shards.Landed]]]:
+    def _results(
+        self, judge: Judge, todo: list[Path], rows: int, given: Mapping[str, Mapping[str, Any]]
+    ) -> Iterable[tuple[Path, list[shards.Landed]]]:
+        settings = {path: {**self.settings, **given.get(path.name, {})} for path in todo}
         if self.machine.workers <= 1 or len(todo) <= 1 or rows < ROWS_WORTH_A_PROCESS:
-            yield from ((path, _land_parts(judge, path, self.folder, self.settings)) for path in todo)
+            yield from ((path, _land_parts(judge, path, self.folder, settings[path])) for path in todo)
             return
         context = multiprocessing.get_context("spawn")
         workers = min(self.machine.workers, len(todo))
         with ProcessPoolExecutor(workers, mp_context=context, initializer=_die_with, initargs=(os.getpid(),)) as pool:
-            asked = {pool.submit(_land_parts, judge, path, self.folder, self.settings): path for path in todo}
+            asked = {pool.submit(_land_parts, judge, path, self.folder, settings[path]): path for path in todo}
             try:
                 for future in as_completed(asked):
                     yield asked[future], future.result()
@@ -96,6 +105,8 @@ class Work:
     def _note(self, landed: shards.Landed) -> None:
         shards.journal(self.folder, landed)
         self.landed[landed.file] = landed
+        if self.home:
+            self.home.landed(self.folder, landed)
 
 
 def _land_parts(judge: Judge, path: Path, folder: Path, settings: Mapping[str, Any]) -> list[shards.Landed]:

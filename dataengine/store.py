@@ -1,0 +1,189 @@
+"""Whole objects under names, anywhere fsspec reaches: put at once or not at all, asked again when the network fails.
+
+Nothing here wants more of a file system than what S3 and its like have: no rename, no append, no lock; an object is replaced whole.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from dataengine.errors import Stopped
+from dataengine.progress import say
+from dataengine.shards import write_atomically
+
+if TYPE_CHECKING:
+    from fsspec import AbstractFileSystem
+
+Answer = TypeVar("Answer")
+
+TIMES = 7
+"""A request that fails is made so often in all ..."""
+FIRST_PAUSE = 0.5
+"""... after pauses that begin with so many seconds, double, and vary by half: half a minute in all."""
+NEEDED = {"s3": "s3fs", "s3a": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "az": "adlfs", "abfs": "adlfs"}
+"""Which package speaks a protocol."""
+
+
+class Store:
+    """The objects below one address: `Store.at("s3://bucket/prefix").put("mix-1f.../00000.parquet", content)`"""
+
+    def __init__(self, files: AbstractFileSystem, *, base: str, url: str) -> None:
+        self.url = url
+        self._files = files
+        self._base = base.rstrip("/")
+
+    @classmethod
+    def at(cls, url: str) -> Store:
+        """The store of an address such as s3://bucket/prefix or /mnt/nfs/folder; ValueError where nothing can open it."""
+        from fsspec.core import url_to_fs
+        from fsspec.implementations.local import LocalFileSystem
+
+        try:
+            files, base = url_to_fs(url)
+        except ImportError as error:
+            protocol = url.partition("://")[0]
+            raise ValueError(f"--store {url} needs a package: pip install {NEEDED.get(protocol, protocol)} ({error})") from None
+        except ValueError as error:
+            raise ValueError(f"--store {url} cannot be opened: {error}. Give s3://BUCKET/PREFIX, gs://BUCKET/PREFIX or a folder.") from None
+        return (_Folder if isinstance(files, LocalFileSystem) else cls)(files, base=base, url=url)
+
+    def sizes(self, under: str) -> dict[str, int]:
+        """Every object whose name begins with `under`/, with its size in bytes."""
+
+        def look() -> dict[str, int]:
+            self._files.invalidate_cache()
+            try:
+                found: Any = self._files.find(self._path(under), detail=True)
+            except FileNotFoundError:
+                return {}
+            start = len(self._base) + 1
+            return {name[start:]: about["size"] for name, about in found.items() if about["type"] == "file"}
+
+        return self._insist(f"list {under}", look)
+
+    def read(self, name: str) -> bytes | None:
+        """The content of an object; None where there is none of this name."""
+
+        def get() -> bytes | None:
+            try:
+                content: Any = self._files.cat_file(self._path(name))
+                return bytes(content)
+            except FileNotFoundError:
+                return None
+
+        return self._insist(f"read {name}", get)
+
+    def fetch(self, name: str, path: Path) -> bool:
+        """Bring an object into a local file, there whole or not at all; False where there is no such object."""
+
+        def get() -> bool:
+            unfinished = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                self._files.get_file(self._path(name), str(unfinished))
+                unfinished.replace(path)
+            except FileNotFoundError:
+                return False
+            finally:
+                unfinished.unlink(missing_ok=True)
+            return True
+
+        return self._insist(f"fetch {name}", get)
+
+    def put(self, name: str, content: bytes) -> None:
+        """Write an object from memory."""
+        self._insist(f"put {name}", lambda: self._put(name, content))
+
+    def put_file(self, name: str, path: Path) -> None:
+        """Write an object from a local file, which may be larger than the memory."""
+        self._insist(f"put {name}", lambda: self._put_file(name, path))
+
+    def create(self, name: str, content: bytes) -> bool:
+        """Write an object that must not be there yet; False where it is there with another content.
+
+        Where the file system has no conditional write, this looks first and writes then: two at the same instant may both succeed.
+        """
+
+        def once() -> bool:
+            try:
+                self._create(name, content)
+            except FileExistsError:
+                return self.read(name) == content  # an attempt that failed for us may have reached the store
+            return True
+
+        return self._insist(f"create {name}", once)
+
+    def delete(self, name: str) -> None:
+        """Remove an object; it may be gone already."""
+
+        def remove() -> None:
+            try:
+                self._files.rm_file(self._path(name))
+            except FileNotFoundError:
+                return
+
+        self._insist(f"delete {name}", remove)
+
+    def _path(self, name: str) -> str:
+        return f"{self._base}/{name}"
+
+    def _put(self, name: str, content: bytes) -> None:
+        self._files.pipe_file(self._path(name), content)
+
+    def _put_file(self, name: str, path: Path) -> None:
+        self._files.put_file(str(path), self._path(name))
+
+    def _create(self, name: str, content: bytes) -> None:
+        self._files.pipe_file(self._path(name), content, mode="create")
+
+    def _insist(self, what: str, request: Callable[[], Answer]) -> Answer:
+        """The answer of a request, asked again after a failure; Stopped when the store stays out of reach."""
+        pause = FIRST_PAUSE
+        for attempt in range(1, TIMES + 1):
+            try:
+                return request()
+            except PermissionError as error:
+                raise ValueError(f"the store {self.url} does not let us {what}: {error}. Check the credentials.") from error
+            except Stopped:
+                raise
+            except Exception as error:  # the store's boundary: each file system has errors of its own
+                if attempt == TIMES:
+                    raise Stopped(
+                        f"the store {self.url} did not {what} in {TIMES} attempts, last: {type(error).__name__}: {error}. "
+                        "Everything made so far is kept in --root; run again when the store can be reached."
+                    ) from error
+                if attempt == TIMES // 2:
+                    say(f"warning: the store {self.url} did not {what} ({type(error).__name__}: {error}); asking again")
+                time.sleep(pause * random.uniform(0.5, 1.5))
+                pause *= 2
+        raise AssertionError
+
+
+class _Folder(Store):
+    """A folder of this machine or of NFS: an object is written beside its place and renamed into it."""
+
+    def _put(self, name: str, content: bytes) -> None:
+        write_atomically(Path(self._path(name)), lambda out: out.write(content))
+
+    def _put_file(self, name: str, path: Path) -> None:
+        def copy(out: Any) -> None:
+            with path.open("rb") as file:
+                while piece := file.read(1 << 24):
+                    out.write(piece)
+
+        write_atomically(Path(self._path(name)), copy)
+
+    def _create(self, name: str, content: bytes) -> None:
+        """A file that is there whole from the first moment: written under another name and linked into place."""
+        place = Path(self._path(name))
+        beside = place.with_name(f".{place.name}.{os.getpid()}.{random.getrandbits(32):08x}")
+        write_atomically(beside, lambda out: out.write(content))
+        try:
+            place.hardlink_to(beside)
+        finally:
+            beside.unlink()
