@@ -25,6 +25,7 @@ PROBLEM = (
     Column("domain", pl.String, "math | code | stem | logic | general"),
     Column("language", pl.String, "language of the question, as an ISO 639-1 code; null where nobody said"),
     Column("source", pl.String, "where the row comes from: file, dataset or task"),
+    Column("source_row", pl.Int64, "which row of the source, from 0; of JSON lines, the line's number less one"),
     Column("license", pl.String, "licence of the source; null where nobody said"),
     Column("checks", pl.String, "test cases and the like, as JSON"),
 )
@@ -49,6 +50,11 @@ RESPONSE = (
 REJECTION = (
     Column("dropped_by", pl.String, "the step or scorer that dropped the row"),
     Column("dropped_because", pl.String, "its reason"),
+)
+
+DUPLICATE = (
+    Column("like", pl.String, "row_id (of a prompt: prompt_id) of the row that stays and that this one is like"),
+    Column("similarity", pl.Float32, "their share of common five-word shingles, estimated; 1 for the same words"),
 )
 
 MIXED = (

@@ -1,18 +1,23 @@
-"""Why is this row not in the mix, and which rows trained this checkpoint: the road behind a folder, read back from what is on disk."""
+"""Why is this row not in the mix, and which rows trained this checkpoint: the road of a row, read back from what is on disk."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from dataengine import shards
+from dataengine import row_index, shards
 from dataengine.funnel import folders_before
 from dataengine.score import scorer_of
+
+TEXTS = ("messages", "prompt", "response", "reasoning", "summary")
+"""Long columns: read once, from the last folder that has the row, and where a scorer points into them."""
+BEGUN_FROM = ("base", "policy")
+"""The inputs that make a folder a trained model: what it began from."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,57 +28,165 @@ class Trace:
     row: dict[str, Any]
     kept: bool
     """False where it lies in the folder's rejected/."""
-    findings: dict[str, list[dict[str, Any]]]
+    manifest: dict[str, Any]
+    """What the folder says of itself: settings (scorers with their versions), inputs, who made it."""
+    trained: bool = False
+    """The folder is a model that was trained on this row (or, without responses of its own in the data, on its prompt)."""
+    findings: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     """For each scorer of this step that points at something: the stretches of text that cost the row its full score."""
 
     @property
     def row_id(self) -> str:
-        """`prompt_id/sample`, or `prompt_id` of a problem."""
+        """The row's content hash, or `prompt_id/sample`, or `prompt_id` of a problem."""
         sample = self.row.get("sample")
-        return self.row["prompt_id"] if sample is None else f"{self.row['prompt_id']}/{sample}"
+        return self.row.get("row_id") or (self.row["prompt_id"] if sample is None else f"{self.row['prompt_id']}/{sample}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """The row, or all rows of the prompt, that somebody asked for."""
+
+    prompt_id: str
+    sample: int | None = None
+    row_id: str | None = None
 
 
 def trace(folder: Path, row_id: str) -> list[Trace]:
-    """Every place of a row (`prompt_id` or `prompt_id/sample`) on the road to `folder`, first step first.
+    """Every place of a row (`row_id`, `prompt_id`, `prompt_id/sample`, or the first digits of an id) on the road to a folder.
 
-    ValueError where no folder of that road has ever seen it.
+    First step first; a model's folder says whether it was trained on it. ValueError where no folder of the road has ever seen the row.
     """
-    prompt_id, _, sample = row_id.partition("/")
+    road = list(folders_before(folder, folder.parent))
+    if not road:
+        shards.read_manifest(folder)  # says why the folder is none of ours
+    return _traced(road, row_id, where=f"on the road to {folder.name}")
+
+
+def trace_everywhere(root: Path, row_id: str) -> list[Trace]:
+    """Every place of a row in all finished folders under a root, first step first: which mixes and which models hold it."""
+    ends = sorted(path.parent for path in root.glob(f"*/{shards.MANIFEST}"))
+    if not ends:
+        inside = sorted({path.parent.parent.relative_to(root).as_posix() for path in root.glob(f"*/*/{shards.MANIFEST}")})
+        raise ValueError(f"no finished folder lies in {root}" + (f"; look into {', '.join(inside)}" if inside else ""))
+    road = list(dict.fromkeys(before for end in ends for before in folders_before(end, root)))
+    return _traced(road, row_id, where=f"in any folder of {root}")
+
+
+def _traced(road: Sequence[Path], row_id: str, *, where: str) -> list[Trace]:
+    asked = _asked(road, row_id)
+    if asked is None:
+        there = ", ".join(folder.name for folder in road)
+        raise ValueError(f"no row {row_id!r} {where} (folders: {there}). `dataengine show DIR` prints some ids.")
+    found: list[Trace] = []
+    for folder in road:
+        found += _in_model(folder, found, asked) if is_model(folder) else _in_data(folder, asked)
+    return _with_texts(road, found)
+
+
+def _asked(road: Sequence[Path], text: str) -> Asked | None:
+    """Who is meant, by the last folder that knows the id."""
+    name, _, sample = text.partition("/")
     if sample and not sample.isdigit():
-        raise ValueError(f"a row is named prompt_id or prompt_id/sample, got {row_id!r}")
-    found = [place for before in folders_before(folder, folder.parent) for place in _places(before, prompt_id, sample)]
-    if not found:
-        roads = ", ".join(before.name for before in folders_before(folder, folder.parent)) or "none"
-        raise ValueError(f"no row {row_id!r} on the road to {folder.name} (folders: {roads}). `dataengine show {folder}` prints some ids.")
-    return found
+        raise ValueError(f"a row is named row_id, prompt_id or prompt_id/sample, got {text!r}")
+    for folder in reversed(road):
+        rows = [row for _, row in _rows(folder, [name], only=("prompt_id", "row_id", "sample"))]
+        answers = {row["row_id"]: row for row in rows if (row.get("row_id") or "").startswith(name) and not sample}
+        prompts = {row["prompt_id"] for row in rows if row["prompt_id"].startswith(name)}
+        if len(answers) + len(prompts) > 1:
+            several = sorted(answers | dict.fromkeys(prompts))
+            raise ValueError(f"{name!r} begins {len(several)} ids in {folder.name}: {', '.join(several[:5])}. Give more digits.")
+        if answers:
+            ((known, row),) = answers.items()
+            return Asked(prompt_id=row["prompt_id"], sample=row.get("sample"), row_id=known)
+        if prompts:
+            return Asked(prompt_id=prompts.pop(), sample=int(sample) if sample else None)
+    return None
 
 
-def _places(folder: Path, prompt_id: str, sample: str) -> Iterator[Trace]:
-    for part in ("", shards.REJECTED):
-        rows = shards.scan(folder, part)
-        columns = rows.collect_schema().names()
-        if "prompt_id" not in columns:
-            continue
-        chosen = (
-            rows.filter(pl.col("prompt_id").str.starts_with(prompt_id))
-            if len(prompt_id) < 16
-            else rows.filter(pl.col("prompt_id") == prompt_id)
-        )
-        if sample and "sample" in columns:
-            chosen = chosen.filter(pl.col("sample") == int(sample))
-        for row in chosen.collect().iter_rows(named=True):
-            yield Trace(folder=folder.name, row=row, kept=not part, findings=_findings(folder, row))
+def _rows(
+    folder: Path, ids: Sequence[str], *, only: Sequence[str] | None = None, without: Sequence[str] = ()
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """(part, row) of the rows with one of these ids; a key that only looks alike is left out."""
+    for place, row in row_index.rows_at(folder, row_index.places(folder, ids), only=only, without=without):
+        if any((row.get(name) or "").startswith(wanted) for wanted in ids for name in row_index.IDS):
+            yield place.part, row
 
 
-def _findings(folder: Path, row: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
-    settings, scored = shards.read_manifest(folder)["settings"], scores(row)
+def _in_data(folder: Path, asked: Asked) -> list[Trace]:
+    """A response is found by its row_id; where rows have none yet, by its prompt and number."""
+    manifest = shards.read_manifest(folder)
+    by_prompt = [*_rows(folder, [asked.prompt_id], without=TEXTS)] if asked.row_id is None or not _has_row_ids(folder) else []
+    by_row = [*_rows(folder, [asked.row_id], without=TEXTS)] if asked.row_id is not None and not by_prompt else []
+    chosen = [(part, row) for part, row in by_prompt if _is_meant(row, asked)]
+    return [
+        Trace(folder=folder.name, row=row, kept=not part, manifest=manifest, findings=_findings(folder, manifest, row))
+        for part, row in chosen + by_row
+    ]
+
+
+def _is_meant(row: dict[str, Any], asked: Asked) -> bool:
+    same_sample = asked.sample is None or row.get("sample") in (None, asked.sample)
+    return same_sample and (asked.row_id is None or row.get("row_id") in (None, asked.row_id))
+
+
+def _has_row_ids(folder: Path) -> bool:
+    paths = [*shards.shard_paths(folder), *shards.shard_paths(folder, shards.REJECTED)]
+    return bool(paths) and "row_id" in pl.scan_parquet(paths[0]).collect_schema().names()
+
+
+def is_model(folder: Path) -> bool:
+    """Whether a folder is a model that was trained by one of our steps."""
+    return any(key in BEGUN_FROM for key in shards.read_manifest(folder)["inputs"])
+
+
+def _in_model(folder: Path, found: Sequence[Trace], asked: Asked) -> list[Trace]:
+    """A model was trained on what its data folders kept, less what it refused itself."""
+    refused = _in_data(folder, asked)
+    manifest = shards.read_manifest(folder)
+    data = {Path(before).name for key, before in manifest["inputs"].items() if key not in BEGUN_FROM}
+    out = {each.row_id for each in refused}
+    given = [each for each in found if each.folder in data and each.kept and not each.trained and each.row_id not in out]
+    return refused + [Trace(folder=folder.name, row=each.row, kept=True, manifest=manifest, trained=True) for each in given]
+
+
+def scorers_of(manifest: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Every scorer among a step's settings by its name: {"scorer": place of its code, "version": ..., "settings": ...}."""
+
+    def within(value: Any) -> Iterator[dict[str, Any]]:
+        if isinstance(value, dict) and {"scorer", "version", "settings"} <= set(value) and isinstance(value["scorer"], str):
+            yield value
+        for inside in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+            yield from within(inside)
+
+    return {each["scorer"].rpartition(".")[2]: each for each in within(manifest["settings"])}
+
+
+def _findings(folder: Path, manifest: dict[str, Any], row: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
+    judged = scores(row)
     found = {}
-    for identity in (settings.get("scorer"), *(settings.get("scorers") or ())):
-        name = identity["scorer"].rpartition(".")[2] if isinstance(identity, dict) and "scorer" in identity else None
-        if name in scored and (scored[name]["value"] or 0.0) < 1.0:
+    for name, identity in scorers_of(manifest).items():
+        if name in judged and (judged[name]["value"] or 0.0) < 1.0:
             with contextlib.suppress(ImportError, AttributeError, ValueError):  # a scorer that is not here any more: its reason remains
-                found[name] = scorer_of(identity).findings(row)
+                scorer = scorer_of(identity)
+                found[name] = scorer.findings({**row, **_texts(folder, row)}) if "findings" in vars(scorer.function) else []
     return {name: stretches for name, stretches in found.items() if stretches}
+
+
+def _texts(folder: Path, row: dict[str, Any]) -> dict[str, Any]:
+    """The long columns of one row."""
+    same = ("row_id", "prompt_id", "sample")
+    for _, each in _rows(folder, [row.get("row_id") or row["prompt_id"]], only=(*TEXTS, *same)):
+        if all(each.get(name) == row.get(name) for name in same):
+            return {name: value for name, value in each.items() if name in TEXTS}
+    return {}
+
+
+def _with_texts(road: Sequence[Path], found: Sequence[Trace]) -> list[Trace]:
+    """Every place of the row that was seen last with its long texts, read once."""
+    at = next(each for each in reversed(found) if not each.trained)
+    texts = _texts(next(folder for folder in road if folder.name == at.folder), at.row)
+    question = {name: texts[name] for name in ("messages",) if name in texts}
+    return [replace(each, row={**(texts if each.row_id == at.row_id else question), **each.row}) for each in found]
 
 
 def scores(row: dict[str, Any]) -> dict[str, dict[str, Any]]:
@@ -93,5 +206,5 @@ def training_data(model: Path) -> list[tuple[Path, int]]:
         if not shards.is_finished(path):
             continue
         rows = shards.read_manifest(path)["rows"]
-        found += [(path, rows)] if rows is not None else training_data(path) if key in ("base", "policy") else []
+        found += [(path, rows)] if rows is not None else training_data(path) if key in BEGUN_FROM else []
     return found

@@ -15,17 +15,33 @@ def json_lines(path: Path, *, bad: list[dict[str, Any]] | None = None) -> Iterat
 
     Unreadable lines raise ValueError with file and line number, or are put into `bad` where one is given.
     """
+    return (row for _, row in numbered_json_lines(path, bad=bad))
+
+
+def numbered_json_lines(path: Path, *, bad: list[dict[str, Any]] | None = None) -> Iterator[tuple[int, dict[str, Any]]]:
+    """(line number from 1, object) of every line that can be read; as `json_lines` otherwise."""
     with _open(path) as file:
         for number, line in enumerate(file, start=1):
             if not line.strip():
                 continue
             row, problem = _parse(line)
             if row is not None:
-                yield row
+                yield number, row
             elif bad is None:
                 raise ValueError(f"{path}, line {number} {problem}. Mend the line, or pass bad_lines='reject' to set such lines aside.")
             else:
                 bad.append({"dropped_because": f"line {number} {problem}", "raw_line": line.decode(errors="backslashreplace").rstrip("\n")})
+
+
+def json_list(path: Path) -> list[dict[str, Any]]:
+    """The objects of a .json file that is one list of them, as LLaMA-Factory's datasets are."""
+    try:
+        rows = whole(json.loads(path.read_bytes().decode()))
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise ValueError(f"{path} is not JSON ({error}). JSON lines are named .jsonl.") from None
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise ValueError(f"{path} is no list of objects. JSON lines are named .jsonl.")
+    return rows
 
 
 def _parse(line: bytes) -> tuple[dict[str, Any] | None, str]:

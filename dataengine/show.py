@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from dataengine import shards
-from dataengine.explain import Trace, scores
+from dataengine.columns import RESPONSE, schema
+from dataengine.explain import TEXTS, Trace, scorers_of, scores
 from dataengine.funnel import funnel, rejections
 
 WIDTH = 600
 """Characters of one value shown before it is cut (and said to be cut)."""
 STRETCH = 80
 """Characters shown of a stretch that a scorer points at."""
+MOST_PLACES = 8
+"""Rows of one prompt in one folder that are told one by one; more are counted."""
+RESPONSE_NAMES = tuple(schema(RESPONSE))
 
 
 def folder_text(folder: Path, *, rows: int) -> Iterator[str]:
@@ -56,15 +62,67 @@ def row_text(row: dict[str, Any]) -> Iterator[str]:
 
 
 def trace_text(traces: list[Trace]) -> Iterator[str]:
-    """The lines of `dataengine explain DIR ID`: one per step, then the row as it was last seen."""
-    for at in traces:
-        verdicts = ", ".join(f"{name} {score['value']}: {score['reason']}" for name, score in scores(at.row).items())
-        what = "kept" if at.kept else f"dropped by {at.row.get('dropped_by')}: {at.row.get('dropped_because')}"
-        yield f"{at.folder}  {at.row_id}  {what}" + (f"  [{verdicts}]" if verdicts else "")
-        for name, stretches in at.findings.items():
-            yield from (f"    {name}: {_finding_text(stretch)}" for stretch in stretches)
-    yield "--- as it was last seen"
-    yield from row_text(traces[-1].row)
+    """The lines of `dataengine explain DIR ID`: what each folder did with the row and what became known of it there; then the row."""
+    known: set[str] = set()
+    for folder, group in itertools.groupby(traces, key=lambda at: at.folder):
+        places = list(group)
+        if len(places) > MOST_PLACES:
+            yield f"{folder}  {len(places)} responses to {places[0].row['prompt_id']}"
+            yield from _summed(places)
+            continue
+        for at in places:
+            yield f"{folder}  {at.row_id}  {_what_happened(at)}"
+            yield from (f"    {line}" for line in _news(at, known))
+            for name, stretches in at.findings.items():
+                yield from (f"    {name}: {_finding_text(stretch)}" for stretch in stretches)
+        known |= set().union(*(at.row for at in places))
+    last = next(at for at in reversed(traces) if not at.trained)
+    yield f"--- as it was last seen, in {last.folder}"
+    yield from row_text(last.row)
+
+
+def _what_happened(at: Trace) -> str:
+    if at.trained:
+        return "trained on it" if "sample" in at.row else "trained on its prompt"
+    return "kept" if at.kept else f"dropped by {at.row.get('dropped_by')}: {at.row.get('dropped_because')}"
+
+
+def _summed(places: list[Trace]) -> Iterator[str]:
+    for what, count in Counter(_what_happened(at) for at in places).most_common(MOST_PLACES):
+        ids = [at.row_id for at in places if _what_happened(at) == what]
+        yield f"    {count:>6,}  {what}  ({', '.join(ids[:3])}{' ...' if count > 3 else ''})"
+
+
+def _news(at: Trace, known: set[str]) -> Iterator[str]:
+    """What is first known of a row in this folder: its source, who said it and how, verdicts and who gave them, its bucket."""
+    row, settings = at.row, at.manifest["settings"]
+    if at.trained:
+        yield f"settings: {_short(json.dumps(settings, ensure_ascii=False))}"
+        return
+    news = {name for name, value in row.items() if name not in known and value is not None}
+    if "source" in news:
+        file = settings.get("file") or settings.get("dataset") or "the source"
+        number = "" if row.get("source_row") is None else f", row {row['source_row']} of {file}"
+        yield f"source: {row['source']}{number}, licence {row.get('license') or 'not said'}"
+    if "response" in news or "sample" in news:
+        engine = row.get("engine") or "an engine that was not noted"
+        yield f"response: sample {row.get('sample')} of {row.get('model')}, revision {row.get('model_revision')}, by {engine}"
+        yield f"finished: {row.get('finish_reason')} after {row.get('response_tokens')} tokens"
+        yield f"sampling: {row.get('sampling')}, seed {row.get('seed')}"
+    judged, versions = scores(row), scorers_of(at.manifest)
+    for name in (name for name in judged if name not in known or name in versions):
+        value = "unjudged" if judged[name]["value"] is None else format(judged[name]["value"], ".3g")
+        by = versions.get(name)
+        yield f"{name} {value}: {judged[name]['reason']}" + (f"  ({by['scorer']}, version {by['version']})" if by else "")
+    if at.kept and "at_least" in settings:
+        yield f"bar: at least {settings['at_least']}"
+    said = {"source", "source_row", "license", "dropped_by", "dropped_because", *RESPONSE_NAMES, *TEXTS, *judged}
+    if others := [f"{name} {_short(str(row[name]))}" for name in row if name in news - said and name != "prompt_id"]:
+        yield ", ".join(others)
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= STRETCH * 2 else f"{text[: STRETCH * 2]} ..."
 
 
 def _finding_text(stretch: dict[str, Any]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 import polars as pl
 
 from dataengine.columns import PROBLEM, schema
-from dataengine.lines import json_lines
+from dataengine.lines import json_list, numbered_json_lines
 from dataengine.names import nearest
 from dataengine.shards import REJECTED, digest
 from dataengine.step import Step
@@ -43,7 +43,7 @@ def problems(
     bad_lines: str = "stop",
     name: str = "problems",
 ) -> Step:
-    """Problems of a Parquet or JSONL (.jsonl, .jsonl.gz, .jsonl.zst) file.
+    """Problems of a Parquet, JSON (one list) or JSONL (.jsonl, .jsonl.gz, .jsonl.zst) file.
 
     `columns` maps our names (or `question`) to the file's; `constants` fills a column for every row (`{"domain": "math"}`).
     `bad_lines="reject"` puts lines that cannot be read into rejected/ instead of stopping.
@@ -51,7 +51,7 @@ def problems(
     if bad_lines not in ("stop", "reject"):
         raise ValueError(f"bad_lines is 'stop' or 'reject', got {bad_lines!r}")
     settings = {"file": Content(Path(file)), "columns": dict(columns or {}), "constants": dict(constants or {}), "bad_lines": bad_lines}
-    return Step(name=name, make=_make_from_file, settings=settings)
+    return Step(name=name, make=_make_from_file, settings=settings, version="2")
 
 
 def hub(
@@ -66,17 +66,19 @@ def hub(
 ) -> Step:
     """Problems of a Hub dataset (or a local dataset folder), through `datasets`."""
     where = {"dataset": dataset, "split": split, "subset": subset, "revision": revision}
-    return Step(name=name, make=_make_from_hub, settings={**where, "columns": dict(columns or {}), "constants": dict(constants or {})})
+    settings = {**where, "columns": dict(columns or {}), "constants": dict(constants or {})}
+    return Step(name=name, make=_make_from_hub, settings=settings, version="2")
 
 
 def gym(task: str, *, size: int, seed: int = 0, name: str = "problems", **task_settings: Any) -> Step:
     """Problems of a reasoning-gym task; `filters.puzzles.gym_score` judges them with the task's own scorer."""
-    return Step(name=name, make=_make_from_gym, settings={"task": task, "size": size, "seed": seed, "task_settings": task_settings})
+    settings = {"task": task, "size": size, "seed": seed, "task_settings": task_settings}
+    return Step(name=name, make=_make_from_gym, settings=settings, version="2")
 
 
 def rows(given: Sequence[Mapping[str, Any]], *, name: str = "problems") -> Step:
     """Problems that are already in memory, in our columns or with `question`."""
-    return Step(name=name, make=_make_from_rows, settings={"rows": [dict(row) for row in given]})
+    return Step(name=name, make=_make_from_rows, settings={"rows": [dict(row) for row in given]}, version="2")
 
 
 def head(data: Step, count: int, *, name: str | None = None) -> Step:
@@ -93,22 +95,36 @@ def prompt_id(messages: Sequence[Mapping[str, str]]) -> str:
 def _make_from_file(work: Work) -> None:
     path: Path = work.settings["file"].path
     bad: list[dict[str, Any]] = []
-    if path.name.endswith(".parquet"):
-        given: Iterable[Mapping[str, Any]] = pl.read_parquet(path).iter_rows(named=True)
-    else:
-        given = json_lines(path, bad=bad if work.settings["bad_lines"] == "reject" else None)
+    given = numbered_rows(path, bad=bad if work.settings["bad_lines"] == "reject" else None)
     _land_problems(work, given, source=path.name, bad=bad)
 
 
+def numbered_rows(path: Path, *, bad: list[dict[str, Any]] | None = None) -> Iterator[tuple[int, dict[str, Any]]]:
+    """(number from 0, row) of a Parquet, JSON (one list) or JSON lines file; of JSON lines, the line's number less one."""
+    if path.suffix == ".parquet":
+        count = pl.scan_parquet(path).select(pl.len()).collect().item()
+        for start in range(0, count, SHARD_ROWS):
+            yield from enumerate(pl.scan_parquet(path).slice(start, SHARD_ROWS).collect().iter_rows(named=True), start=start)
+    elif path.suffix == ".json":
+        yield from enumerate(json_list(path))
+    else:
+        yield from ((number - 1, row) for number, row in numbered_json_lines(path, bad=bad))
+
+
 def _make_from_hub(work: Work) -> None:
+    ask = work.settings
+    found = hub_rows(**{name: ask[name] for name in ("dataset", "split", "subset", "revision")})
+    _land_problems(work, enumerate(found), source=f"{ask['dataset']}:{ask['split']}", bad=[])
+
+
+def hub_rows(*, dataset: str, split: str, subset: str | None, revision: str | None) -> Iterable[dict[str, Any]]:
+    """The rows of a Hub dataset or a local dataset folder; ValueError where it cannot be read."""
     import datasets
 
-    ask = work.settings
     try:
-        found = datasets.load_dataset(ask["dataset"], ask["subset"], split=ask["split"], revision=ask["revision"])
+        return datasets.load_dataset(dataset, subset, split=split, revision=revision)
     except (OSError, ValueError) as error:  # not found, offline, unknown split or subset
-        raise ValueError(f"the dataset {ask['dataset']!r} (split {ask['split']!r}) cannot be read: {error}") from error
-    _land_problems(work, found, source=f"{ask['dataset']}:{ask['split']}", bad=[])
+        raise ValueError(f"the dataset {dataset!r} (split {split!r}) cannot be read: {error}") from error
 
 
 def _make_from_gym(work: Work) -> None:
@@ -123,11 +139,11 @@ def _make_from_gym(work: Work) -> None:
         {"question": row["question"], "answer": row["answer"], "checks": {"task": ask["task"], "entry": row}, "domain": "logic"}
         for row in task
     )
-    _land_problems(work, given, source=f"reasoning-gym:{ask['task']}", bad=[])
+    _land_problems(work, enumerate(given), source=f"reasoning-gym:{ask['task']}", bad=[])
 
 
 def _make_from_rows(work: Work) -> None:
-    _land_problems(work, work.settings["rows"], source=work.name, bad=[])
+    _land_problems(work, enumerate(work.settings["rows"]), source=work.name, bad=[])
 
 
 def _make_head(work: Work) -> None:
@@ -136,15 +152,16 @@ def _make_head(work: Work) -> None:
     work.land("00000.parquet", shards.scan(work.inputs["data"]).head(work.settings["count"]).collect())
 
 
-def _land_problems(work: Work, given: Iterable[Mapping[str, Any]], *, source: str, bad: list[dict[str, Any]]) -> None:
+def _land_problems(work: Work, given: Iterable[tuple[int, Mapping[str, Any]]], *, source: str, bad: list[dict[str, Any]]) -> None:
     """Land shards of problems; repeated prompts and unreadable lines go to rejected/."""
     columns, constants = work.settings.get("columns", {}), work.settings.get("constants", {})
     first_row: dict[str, int] = {}
     kept: list[dict[str, Any]] = []
     rejected: list[dict[str, Any]] = []
     landed = 0
-    for number, raw in enumerate(given):
+    for number, raw in given:
         row = _problem(raw, columns=columns, constants=constants, source=source)
+        row.setdefault("source_row", number)
         seen = first_row.setdefault(row["prompt_id"], number)
         if seen == number:
             kept.append(row)

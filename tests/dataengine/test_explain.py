@@ -2,17 +2,23 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from dataengine import shards
-from dataengine.explain import trace
+from dataengine.cli import main
+from dataengine.explain import trace, trace_everywhere, training_data
 from dataengine.funnel import funnel
-from dataengine.keep import keep
+from dataengine.keep import keep, score
 from dataengine.mix import Quota, mix
 from dataengine.run import run
+from dataengine.score import Score, scorer
 from dataengine.show import folder_text, trace_text
 from dataengine.sources import rows
+from dataengine.step import Model, Step
+from dataengine.work import Work
 from filters.language import language_share
+from tests.dataengine.roads import rollouts, saved_model, short_of_e
 from tests.dataengine.test_keep import data, share
 
 
@@ -63,3 +69,106 @@ def test_a_scorer_points_at_the_stretches_that_cost_the_row_its_score(tmp_path: 
     assert "    language_share: 3:32 'and then we subtract the rest' (language Latin, words 6)" in trace_text([place])
     kept = trace(end, shards.read(end)["prompt_id"][0])
     assert not kept[-1].findings
+
+
+@scorer(version="7")
+def says_something(response: str) -> Score:
+    return Score(1.0, f"{len(response)} characters")
+
+
+def trained_on(data: Step, *, refuse: int, base: Model | None = None, name: str = "student") -> Model:
+    """A model as our trainers leave it: what it refused in rejected/, weights beside it."""
+    inputs = {"base": base or Model(name="nothing", make=land_weights), "data": data}
+    return Model(name=name, make=land_weights, inputs=inputs, settings={"epochs": 2, "refuse": refuse})
+
+
+def land_weights(work: Work) -> None:
+    if "data" in work.inputs:
+        refused = work.rows().head(work.settings["refuse"]).with_columns(dropped_by=pl.lit(work.name), dropped_because=pl.lit("too long"))
+        work.land("rejected/00000.parquet", refused)
+    (work.folder / "weights.bin").write_bytes(b"w")
+
+
+@pytest.fixture(scope="module")
+def road_to_a_model(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, Path]:
+    """(root, mix, student): a real road of rollouts, verdicts, a filter and a mix, and a model on it."""
+    root = tmp_path_factory.mktemp("runs")
+    made = rollouts(saved_model(tmp_path_factory.mktemp("model")), prompts=6, samples=12, max_tokens=24)
+    kept = keep(score(made, [says_something], name="verdicts"), short_of_e)
+    mixed = mix({"kept": kept}, [Quota(part="kept", rows=8)], seed=1)
+    student = trained_on(mixed, refuse=2)
+    return root, run(mixed, root), run(student, root)
+
+
+def lines_of(capsys: pytest.CaptureFixture[str], *command: str) -> str:
+    assert main(["explain", *command]) == 0
+    return capsys.readouterr().out
+
+
+def test_a_row_is_walked_from_its_source_to_the_checkpoint(
+    road_to_a_model: tuple[Path, Path, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    root, end, student = road_to_a_model
+    row = shards.read(end).row(-1, named=True)
+    said = lines_of(capsys, str(root), row["row_id"])
+    assert [line.split("-")[0] for line in said.splitlines() if "  kept" in line or "  trained" in line] == [
+        "problems", "generate", "verdicts", "keep", "mix", "student",
+    ]  # fmt: skip
+    assert f"row {row['source_row']} of the source" in said
+    assert f"sample {row['sample']} of model, revision {row['model_revision']}, by {row['engine']}" in said
+    assert f"seed {row['seed']}" in said
+    assert "(tests.dataengine.test_explain.says_something, version 7)" in said
+    assert f"bucket {row['bucket']}" in said
+    assert f"{student.name}  {row['row_id']}  trained on it" in said
+    assert row["response"][:20].split("\n")[0] in said
+
+
+@pytest.mark.parametrize("name", ["{row_id}", "{prompt_id}/{sample}", "{row_id:.9}"])
+def test_a_row_has_three_names_and_each_finds_it(road_to_a_model: tuple[Path, Path, Path], name: str) -> None:
+    _, end, _ = road_to_a_model
+    for row in shards.read(end).iter_rows(named=True):
+        places = trace(end, name.format(**row))
+        assert [place.folder.split("-")[0] for place in places] == ["problems", "generate", "verdicts", "keep", "mix"]
+        assert {place.row["prompt_id"] for place in places} == {row["prompt_id"]}
+        assert {place.row_id for place in places[1:]} == {row["row_id"]}
+        assert places[-1].row == row
+
+
+def test_a_model_says_which_rows_it_was_trained_on_and_why_not_on_others(
+    road_to_a_model: tuple[Path, Path, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, end, student = road_to_a_model
+    refused = set(shards.read(student, shards.REJECTED)["row_id"])
+    taken, left = shards.read(end), shards.read(end, shards.REJECTED)
+    for row in taken.iter_rows(named=True):
+        trained = [place for place in trace(student, row["row_id"]) if place.trained]
+        assert len(trained) == (0 if row["row_id"] in refused else 1)
+    assert "was not trained on it" in lines_of(capsys, str(student), left["row_id"][0])
+    assert "dropped by student: too long" in lines_of(capsys, str(student), refused.pop())
+    assert training_data(student) == [(end, 8)]
+    assert "8 rows" in lines_of(capsys, str(student))
+
+
+def test_many_responses_of_one_prompt_are_counted_not_listed(
+    road_to_a_model: tuple[Path, Path, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    root, end, _ = road_to_a_model
+    said = lines_of(capsys, str(root), shards.read(end)["prompt_id"][0])
+    assert "12 responses to " in said
+    assert len(said.splitlines()) < 80
+
+
+def test_an_id_that_could_be_several_is_not_guessed(road_to_a_model: tuple[Path, Path, Path]) -> None:
+    root, end, _ = road_to_a_model
+    ids = sorted(shards.read(end)["row_id"])
+    shared = next(digit for digit in "0123456789abcdef" if sum(each.startswith(digit) for each in ids) != 1)
+    with pytest.raises(ValueError, match=r"Give more digits|no row"):
+        trace_everywhere(root, shared)
+
+
+def test_a_root_without_folders_says_where_there_are_some(road_to_a_model: tuple[Path, Path, Path], tmp_path: Path) -> None:
+    root, _, _ = road_to_a_model
+    with pytest.raises(ValueError, match=f"look into {root.name}"):
+        trace_everywhere(root.parent, "abc")
+    with pytest.raises(ValueError, match="no finished folder lies in"):
+        trace_everywhere(tmp_path, "abc")

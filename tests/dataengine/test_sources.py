@@ -34,12 +34,22 @@ def test_json_lines_become_problems_and_other_columns_stay(tmp_path: Path, name:
     assert made["domain"].to_list() == ["math", "math"]
     assert made["source"].to_list() == [name, name]
     assert made["level"].to_list() == ["easy", "5"]
+    assert made["source_row"].to_list() == [0, 1]
     assert {column: made.schema[column] for column in schema(PROBLEM)} == schema(PROBLEM)
 
 
 def test_parquet_becomes_problems(tmp_path: Path) -> None:
     pl.DataFrame({"question": ["1+1?", "2+2?"], "answer": ["2", "4"]}).write_parquet(tmp_path / "p.parquet")
     assert shards.read(run(problems(tmp_path / "p.parquet"), tmp_path))["answer"].to_list() == ["2", "4"]
+
+
+def test_a_json_list_becomes_problems_and_anything_else_in_a_json_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / "p.json").write_text(json.dumps(LINES))
+    assert shards.read(run(problems(tmp_path / "p.json", columns=MAPPING), tmp_path))["source_row"].to_list() == [0, 1]
+    for text, said in (("{", "is not JSON"), ('{"problem": "1+1?"}', "is no list of objects")):
+        (tmp_path / "p.json").write_text(text)
+        with pytest.raises(ValueError, match=said):
+            run(problems(tmp_path / "p.json", columns=MAPPING), tmp_path)
 
 
 def test_a_dataset_folder_is_read_through_datasets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -68,7 +78,7 @@ def test_a_bad_line_is_named_by_file_and_number_or_set_aside_on_request(tmp_path
     with pytest.raises(ValueError, match=rf"p\.jsonl, {said}"):
         run(problems(file, columns=MAPPING), tmp_path)
     folder = run(problems(file, columns=MAPPING, bad_lines="reject"), tmp_path)
-    assert len(shards.read(folder)) == 2
+    assert shards.read(folder)["source_row"].to_list() == [0, 2], "lines keep their numbers"
     rejected = shards.read(folder, shards.REJECTED)
     assert "line 2" in rejected["dropped_because"][0]
     assert len(rejected["raw_line"][0]) >= len("[1]")
