@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from dataengine import shards
+from dataengine.quotas import matches, unknown
 
 
 def folders_before(folder: Path, root: Path) -> Iterator[Path]:
@@ -20,22 +21,20 @@ def folders_before(folder: Path, root: Path) -> Iterator[Path]:
             return
         seen.add(at)
         for before in shards.read_manifest(at)["inputs"].values():
-            yield from walk(root / before)
+            yield from walk((root if at == folder else at.parent) / before)  # what somebody exported lies elsewhere
         yield at
 
     return walk(folder)
 
 
-def rejections(folder: Path, *, where: Mapping[str, str] | None = None) -> pl.DataFrame:
+def rejections(folder: Path) -> pl.DataFrame:
     """(dropped_by, dropped_because, rows) of one folder, most first; reasons that differ only in numbers are one."""
     rows = shards.scan(folder, shards.REJECTED)
-    columns = rows.collect_schema().names()
-    if "dropped_by" not in columns or any(column not in columns for column in where or {}):
+    if "dropped_by" not in rows.collect_schema():
         return pl.DataFrame(schema={"dropped_by": pl.String, "dropped_because": pl.String, "rows": pl.UInt32})
-    chosen = rows.filter(pl.all_horizontal(pl.lit(value=True), *(pl.col(column) == value for column, value in (where or {}).items())))
     kind = pl.col("dropped_because").str.replace_all(r"\d+(\.\d+)?", "N").str.slice(0, 80)
     return (
-        chosen.select("dropped_by", kind)
+        rows.select("dropped_by", kind)
         .group_by("dropped_by", "dropped_because")
         .agg(rows=pl.len())
         .sort("rows", "dropped_because", descending=[True, False])
@@ -43,12 +42,24 @@ def rejections(folder: Path, *, where: Mapping[str, str] | None = None) -> pl.Da
     )
 
 
-def dropped_on_the_way(folder: Path, root: Path, *, where: Mapping[str, str] | None = None) -> list[dict[str, Any]]:
-    """What each step before (and in) this folder dropped, in order: [{folder, dropped_by, rows}]."""
-    found = []
-    for before in folders_before(folder, root):
-        counted = rejections(before, where=where).group_by("dropped_by", maintain_order=True).agg(pl.col("rows").sum())
-        found += [{"folder": before.name, **row} for row in counted.iter_rows(named=True)]
+def dropped_on_the_way(folder: Path, root: Path, wheres: Sequence[Mapping[str, Any]]) -> list[list[dict[str, Any]]]:
+    """For each `where` of a quota, what every step before (and in) this folder dropped of such rows, in order.
+
+    Each is {folder, dropped_by, rows, not_known}: `not_known` are the columns that rows did not have yet when they were dropped (a row
+    without an answer has no pass rate), so that `rows` counts also those which would not have been asked for.
+    """
+    found: list[list[dict[str, Any]]] = [[] for _ in wheres]
+    for before in folders_before(folder, root) if wheres else ():
+        rows = shards.scan(before, shards.REJECTED)
+        schema = dict(rows.collect_schema())
+        if "dropped_by" not in schema:
+            continue
+        sums = [matches(where, schema).sum().alias(str(number)) for number, where in enumerate(wheres)]
+        for line in rows.group_by("dropped_by").agg(*sums).sort("dropped_by").collect(engine="streaming").iter_rows(named=True):
+            for number, where in enumerate(wheres):
+                if count := line[str(number)]:
+                    cost = {"folder": before.name, "dropped_by": line["dropped_by"], "rows": count}
+                    found[number].append({**cost, "not_known": unknown(where, list(schema))})
     return found
 
 
