@@ -1,121 +1,107 @@
-"""Exact quotas over the parts of a mix: deterministic, stable when rows are added, with a report of what is short and why."""
+"""Exact quotas over the parts of a mix: deterministic, stable when rows are added, with a report of what is short and why.
+
+Two passes. The first reads the few columns that quotas ask for and decides about every row (dataengine/mix_keys.py). The second reads
+the text once, a batch at a time, and brings what is taken into its new order (dataengine/mix_move.py).
+
+Legend: _R row of the parts, in the order of parts, shards and rows; _S input shard.
+"""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
+import numpy as np
 import polars as pl
 
 from dataengine import shards
-from dataengine.funnel import dropped_on_the_way
-from dataengine.shards import REJECTED
+from dataengine.columns import MIXED, REJECTION
+from dataengine.mix_keys import Keys, joined, keys_of
+from dataengine.mix_move import TAKEN, TOO_MANY, TWICE, UNASKED, Plan, move
+from dataengine.names import nearest
+from dataengine.quotas import Quota, refuse_doubled, unknown
+from dataengine.shortage import report_lines, report_text, say_what_is_short
 from dataengine.step import Step
-from dataengine.work import Work, warn
+from dataengine.work import Work
 
-SHARD_ROWS = 20_000
-RANK = "__rank"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Quota:
-    """So many rows of a part, where its columns have these values: `Quota(part="reasoning", rows=395_285, where={"domain": "math"})`"""
-
-    part: str
-    rows: int
-    where: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def bucket(self) -> str:
-        """What the quota is called in the report."""
-        return "/".join((self.part, *(f"{column}={value}" for column, value in self.where.items())))
-
-    def __post_init__(self) -> None:
-        if self.rows < 0:
-            raise ValueError(f"a quota is a number of rows, got {self.rows} for {self.part!r}")
+LABELS = {column.name for column in (*MIXED, *REJECTION)}
+"""Columns that a mix writes itself, over those of an earlier one."""
 
 
 def mix(parts: Mapping[str, Step], quotas: Sequence[Quota], *, seed: int, stop_when_short: bool = False, name: str = "mix") -> Step:
     """Exactly the quotas' rows out of the parts, in an order drawn by `seed`.
 
-    A row's rank is a keyed hash of its content, so adding rows to a part moves few others. What is too little is taken whole and
-    reported as short (or stops the run, with `stop_when_short`); what is too much lies in rejected/.
+    A row is counted in the first quota that it matches, however many rows that one asks for. Its rank is a keyed hash of its `row_id`
+    (of prompt, sample and response where it has none), and each quota takes the lowest ranks. So rows that are added displace at most
+    as many, and a larger quota moves no other quota's rows. A row that comes twice, in one part or in two, counts once.
+
+    What is too little is taken whole and reported as short (or stops the run, with `stop_when_short`); what is too much lies in
+    rejected/.
     """
     for quota in quotas:
         if quota.part not in parts:
             raise ValueError(f"a quota names the part {quota.part!r}; the mix has {', '.join(sorted(parts))}")
-    buckets = [quota.bucket for quota in quotas]
-    if len(set(buckets)) < len(buckets):
-        raise ValueError(
-            f"two quotas ask for the same rows: {', '.join(sorted({bucket for bucket in buckets if buckets.count(bucket) > 1}))}"
-        )
+    refuse_doubled(quotas)
     settings = {"quotas": list(quotas), "seed": seed, "stop_when_short": stop_when_short}
-    return Step(name=name, make=_make, inputs=parts, settings=settings)
+    return Step(name=name, make=_make, inputs=parts, settings=settings, version="2")
+
+
+def fates(keys: Keys, quotas: Sequence[Quota]) -> tuple[np.ndarray, np.ndarray]:
+    """What becomes of each row (_R uint8), and the rows that are taken in the order of the mix."""
+    order = np.lexsort((keys.quota_R, keys.rank_R))
+    fate_R = np.where(keys.quota_R == len(quotas), UNASKED, TOO_MANY).astype(np.uint8)
+    again = keys.rank_R[order[1:]] == keys.rank_R[order[:-1]]
+    fate_R[order[1:][again]] = TWICE
+    for number, quota in enumerate(quotas):
+        counted = order[(keys.quota_R[order] == number) & (fate_R[order] == TOO_MANY)]
+        fate_R[counted[: quota.rows]] = TAKEN
+    return fate_R, order[fate_R[order] == TAKEN]
 
 
 def _make(work: Work) -> None:
-    taken, left, report = [], [], []
-    for part in sorted(work.inputs):
-        rows = _ranked(shards.read(work.inputs[part]), part=part, seed=work.settings["seed"])
-        twice = pl.col(RANK).is_first_distinct().not_()
-        left.append(_dropped(rows.filter(twice), by=work.name, because="the same row twice in this part"))
-        rows = rows.filter(~twice)
-        for quota in (quota for quota in work.settings["quotas"] if quota.part == part):
-            fits = rows.filter(_matches(quota, rows.columns))
-            chosen = fits.head(quota.rows)
-            rows = rows.join(chosen.select(RANK), on=RANK, how="anti")
-            taken.append(chosen.with_columns(part=pl.lit(part), bucket=pl.lit(quota.bucket)))
-            report.append(_line(quota, had=len(fits), taken=len(chosen), folder=work.inputs[part], root=work.root))
-        left.append(_dropped(rows, by=work.name, because="more than the quota, or no quota asks for it"))
-    work.notes["quotas"] = report
-    _say_what_is_short(report, stop=work.settings["stop_when_short"])
-    work.land(f"{REJECTED}/00000.parquet", pl.concat(left, how="diagonal_relaxed").sort(RANK).drop(RANK))
-    mixed = pl.concat(taken, how="diagonal_relaxed").sort(RANK).drop(RANK)
-    for number, start in enumerate(range(0, max(len(mixed), 1), SHARD_ROWS)):
-        work.land(f"{number:05d}.parquet", mixed[start : start + SHARD_ROWS])
+    quotas: list[Quota] = work.settings["quotas"]
+    schemas = {part: dict(shards.scan(folder).collect_schema()) for part, folder in work.inputs.items()}
+    for quota in quotas:
+        _check_columns(quota, schemas[quota.part])
+    sources = [(part, path) for part in sorted(work.inputs) for path in shards.shard_paths(work.inputs[part])]
+
+    def keys_at(source: tuple[str, Path]) -> Keys:
+        part, path = source
+        asked = {number: quota for number, quota in enumerate(quotas) if quota.part == part}
+        return keys_of(path, asked, schemas[part], seed=work.settings["seed"], among=len(quotas))
+
+    with ThreadPoolExecutor(work.machine.workers) as threads:
+        found = list(threads.map(keys_at, sources))
+    keys = joined(found, among=len(quotas))
+    fate_R, taken = fates(keys, quotas)
+    work.notes["quotas"] = report_lines(quotas, keys, taken=taken, twice=fate_R == TWICE, inputs=work.inputs, root=work.root)
+    say_what_is_short(work.notes["quotas"], stop=work.settings["stop_when_short"])
+    move(work, _plan([path for _, path in sources], [len(each.rank_R) for each in found], keys, fate_R, taken, work))
+    text = report_text(work.notes["quotas"])
+    shards.write_atomically(work.folder / "summary.txt", lambda out: out.write(text.encode()))
 
 
-def _ranked(rows: pl.DataFrame, *, part: str, seed: int) -> pl.DataFrame:
-    """Rows by a hash of (seed, part, prompt, response): a shuffle that does not depend on position."""
-
-    key = f"{seed}\0{part}".encode()[:64]
-    wanted = [name for name in ("prompt_id", "sample", "response") if name in rows.columns]
-    ranks = [hashlib.blake2b(repr(row).encode(), key=key, digest_size=16).hexdigest() for row in rows.select(wanted).iter_rows()]
-    return rows.with_columns(pl.Series(RANK, ranks, dtype=pl.String)).sort(RANK, maintain_order=True)
-
-
-def _dropped(rows: pl.DataFrame, *, by: str, because: str) -> pl.DataFrame:
-    return rows.with_columns(dropped_by=pl.lit(by), dropped_because=pl.lit(because))
-
-
-def _matches(quota: Quota, columns: Sequence[str]) -> pl.Expr:
-    for column in quota.where:
-        if column not in columns:
-            raise ValueError(f"the quota {quota.bucket!r} asks for the column {column!r}; the part has {', '.join(columns)}")
-    return pl.all_horizontal(pl.lit(value=True), *(pl.col(column) == value for column, value in quota.where.items()))
-
-
-def _line(quota: Quota, *, had: int, taken: int, folder: Path, root: Path) -> dict[str, Any]:
-    short = quota.rows - taken
-    cost = dropped_on_the_way(folder, root, where=quota.where) if short > 0 else []
-    return {"bucket": quota.bucket, "wanted": quota.rows, "had": had, "taken": taken, "short": short, "dropped_before": cost}
-
-
-def _say_what_is_short(report: Sequence[Mapping[str, Any]], *, stop: bool) -> None:
-    lines = []
-    for line in report:
-        if line["short"] > 0:
-            cost = "; ".join(f"{each['rows']} by {each['dropped_by']}" for each in line["dropped_before"][:5])
-            lines.append(
-                f"{line['bucket']}: wanted {line['wanted']:,}, had {line['had']:,}, short {line['short']:,}"
-                + (f" (dropped before: {cost})" if cost else "")
-            )
-    if lines and stop:
+def _check_columns(quota: Quota, schema: Mapping[str, pl.DataType]) -> None:
+    if schema and (missing := unknown(quota.where, list(schema))):
         raise ValueError(
-            "the mix is short of its quotas:\n  " + "\n  ".join(lines) + "\nMake more rows, lower a bar or a quota, or let it be short."
+            f"the quota {quota.bucket!r} asks for the column {missing[0]!r}, and the part has none. {nearest(missing[0], schema)}"
         )
-    for line in lines:
-        warn(f"short quota, {line}")
+
+
+def _plan(paths: Sequence[Path], rows_S: Sequence[int], keys: Keys, fate_R: np.ndarray, taken: np.ndarray, work: Work) -> Plan:
+    place_R = np.full(len(fate_R), -1, dtype=np.int32)
+    place_R[taken] = np.arange(len(taken), dtype=np.int32)
+    given = pl.concat([shards.scan(work.inputs[part]) for part in sorted(work.inputs)], how="diagonal_relaxed").collect_schema()
+    ours = {name: dtype for name, dtype in given.items() if name not in LABELS}
+    return Plan(
+        paths=paths,
+        begin_S=np.cumsum([0, *rows_S]),
+        text_S=np.array([shards.text_bytes(path) for path in paths], dtype=np.int64),
+        quotas=work.settings["quotas"],
+        quota_R=keys.quota_R,
+        fate_R=fate_R,
+        place_R=place_R,
+        quota_P=keys.quota_R[taken],
+        schema=pl.DataFrame(schema=ours).to_arrow().schema,
+    )

@@ -6,12 +6,14 @@ import hashlib
 import io
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from dataengine.errors import CorruptShard
 
@@ -20,6 +22,12 @@ JOURNAL = ".journal.jsonl"
 """What has landed in a folder that is not finished yet: one line for each file."""
 REJECTED = "rejected"
 """The sub-folder of the rows that a step dropped, with `dropped_by` and `dropped_because`."""
+GROUP_BYTES = 16 << 20
+"""Text of a row group, about: what a reader that wants a few rows has to unpack."""
+BATCH_BYTES = 32 << 20
+"""Text of a batch that is read at once, about."""
+LONG = frozenset({"messages", "checks", "prompt", "response", "reasoning", "summary"})
+"""Columns of long texts, written without a dictionary: looking for repeated ones costs a fifth of the time (pyarrow, measured)."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +72,7 @@ def land(folder: Path, file: str, rows: pl.DataFrame) -> Landed:
 def packed(rows: pl.DataFrame) -> bytes:
     """The bytes of a shard: the same rows give the same bytes, wherever they are packed."""
     whole = io.BytesIO()  # packed in memory first: polars hides a full disk behind an error of its own
-    rows.write_parquet(whole, compression="zstd")
+    rows.write_parquet(whole, compression="zstd", row_group_size=_group_rows(int(rows.estimated_size()), len(rows)))
     return whole.getvalue()
 
 
@@ -73,6 +81,36 @@ def land_packed(folder: Path, file: str, shard: bytes, *, rows: int) -> Landed:
     path = folder / file
     write_atomically(path, lambda out: out.write(shard))
     return describe(folder, path, rows=rows)
+
+
+def land_tables(folder: Path, file: str, schema: pa.Schema, tables: Iterable[pa.Table]) -> Landed:
+    """Write one shard from Arrow tables as they come, so that memory holds one of them at a time."""
+    rows = 0
+
+    def write(out: BinaryIO) -> None:
+        nonlocal rows
+        # Closed only when all went well: closing writes the end of the file, which a full disk would refuse once more.
+        dictionary: Any = list(_short_columns(schema))  # a list of columns, which the stubs do not know
+        writer = pq.ParquetWriter(out, schema, compression="zstd", compression_level=1, use_dictionary=dictionary)
+        for table in tables:
+            writer.write_table(table, row_group_size=_group_rows(table.nbytes, len(table)))
+            rows += len(table)
+        writer.close()
+
+    write_atomically(folder / file, write)
+    return describe(folder, folder / file, rows=rows)
+
+
+def _group_rows(size: int, rows: int) -> int:
+    return max(1, rows * GROUP_BYTES // max(size, 1)) if rows else 1
+
+
+def _short_columns(schema: pa.Schema) -> Iterator[str]:
+    for column in schema:
+        if pa.types.is_struct(column.type):
+            yield from (f"{column.name}.{column.type.field(place).name}" for place in range(column.type.num_fields))
+        elif column.name not in LONG:
+            yield column.name
 
 
 def describe(folder: Path, path: Path, *, rows: int | None = None) -> Landed:
@@ -177,3 +215,18 @@ def scan(folder: Path, part: str = "") -> pl.LazyFrame:
 def read(folder: Path, part: str = "") -> pl.DataFrame:
     """All rows."""
     return scan(folder, part).collect()
+
+
+def batches(path: Path, columns: Sequence[str] | None = None, *, size: int = BATCH_BYTES) -> Iterator[pa.RecordBatch]:
+    """The rows of one shard in order, about `size` bytes of text at a time, however large its row groups are."""
+    with pq.ParquetFile(path, pre_buffer=False) as file:
+        for number in range(file.num_row_groups):
+            group = file.metadata.row_group(number)
+            rows = max(1, min(group.num_rows, group.num_rows * size // max(group.total_byte_size, 1)))
+            yield from file.iter_batches(rows, row_groups=[number], columns=columns, use_threads=False)
+
+
+def text_bytes(path: Path) -> int:
+    """Bytes of the rows of one shard before compression, as its footer has them."""
+    found = pq.read_metadata(path)
+    return sum(found.row_group(number).total_byte_size for number in range(found.num_row_groups))
