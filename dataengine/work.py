@@ -64,7 +64,7 @@ class Work:
         """The engine that answers for one input, with room for `longest` tokens; closed at the end of the `with`."""
         from dataengine.inference.choose import open_engine
 
-        return closing(open_engine(self.inputs[model], longest=longest, machine=self.machine))
+        return closing(open_engine(self.inputs[model], longest=longest, machine=self.machine, logs=self.root / "logs"))
 
     def each_shard(self, judge: Judge, data: str = "data", *, given: Mapping[str, Mapping[str, Any]] | None = None) -> None:
         """Land the parts of every input shard, in worker processes where there is enough to do.
@@ -84,6 +84,12 @@ class Work:
         self, judge: Judge, todo: list[Path], rows: int, given: Mapping[str, Mapping[str, Any]]
     ) -> Iterable[tuple[Path, list[shards.Landed]]]:
         settings = {path: {**self.settings, **given.get(path.name, {})} for path in todo}
+        if self.machine.on == "ray":
+            from dataengine.on_ray import judged
+
+            for path, parts in judged(judge, todo, settings, machine=self.machine, name=self.name):
+                yield path, [shards.land_packed(self.folder, _part(each.name, path), each.shard, rows=each.rows) for each in parts]
+            return
         if self.machine.workers <= 1 or len(todo) <= 1 or rows < ROWS_WORTH_A_PROCESS:
             yield from ((path, _land_parts(judge, path, self.folder, settings[path])) for path in todo)
             return
@@ -112,7 +118,12 @@ class Work:
 def _land_parts(judge: Judge, path: Path, folder: Path, settings: Mapping[str, Any]) -> list[shards.Landed]:
     """The kept rows land last: their file says that the whole shard is done."""
     parts = judge(pl.read_parquet(path), settings)
-    return [shards.land(folder, f"{part}/{path.name}".lstrip("/"), parts[part]) for part in sorted(parts, reverse=True)]
+    return [shards.land(folder, _part(part, path), parts[part]) for part in sorted(parts, reverse=True)]
+
+
+def _part(name: str, shard: Path) -> str:
+    """The file of one part of a shard."""
+    return f"{name}/{shard.name}".lstrip("/")
 
 
 def _die_with(parent: int) -> None:
