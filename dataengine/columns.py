@@ -57,6 +57,22 @@ DUPLICATE = (
     Column("similarity", pl.Float32, "their share of common five-word shingles, estimated; 1 for the same words"),
 )
 
+CONTAMINATION = (
+    Column("row", pl.UInt32, "number of the row in the shard of the same name, from 0"),
+    Column("row_id", pl.String, "the row's id; null where rows have none"),
+    Column("prompt_id", pl.String, "the row's prompt"),
+    Column("column", pl.String, "where the words were found"),
+    Column("kind", pl.String, "exact: words in a row; fuzzy: the question resembles the prompt but for numbers and names"),
+    Column("set", pl.String, "evaluation set"),
+    Column("problem", pl.String, "id of the problem in its set"),
+    Column("part", pl.String, "question | solution"),
+    Column("start", pl.Int32, "the longest run is text[start:stop], in characters; null where fuzzy"),
+    Column("stop", pl.Int32, "see start"),
+    Column("words", pl.Int32, "words of the longest run; null where fuzzy"),
+    Column("score", pl.Float32, "share of the question's masked shingles; null where exact"),
+    Column("text", pl.String, "the words found, or how the prompt begins where fuzzy"),
+)
+
 MIXED = (
     Column("part", pl.String, "which part of the mix the row came from"),
     Column("bucket", pl.String, "the quota it was counted in"),
