@@ -31,8 +31,8 @@ from benchmarks.text import GLUE, PROBLEMS, trained
 from dataengine.lines import json_lines
 from dataengine.minhash import Sieve, signatures_of
 from filters import lid
+from filters.evaluation_sets import problems_in
 from filters.find import find, shipped
-from filters.leaks import problems_in
 from filters.tokens import TokenCounter
 
 BATCH = 250

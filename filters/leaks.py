@@ -2,8 +2,8 @@
 
 Source of the rule: DeepSeek-R1 v2, D.1, any matching 10-gram of evaluation questions or reference solutions (open-r1 takes 8 words of
 the prompt, GPT-3 13). Words are bare words (dataengine/hashed_words.py): lower case, no accents, punctuation or LaTeX signs, however they
-are parted; a Chinese character is a word. A question and a solution of fewer words than that have no n-gram and are never found,
-and no n-gram method finds a paraphrase.
+are parted; a Chinese character is a word. A question and a solution of fewer words than that have no n-gram: such a
+question is found where it is the whole text (by the step `decontaminate`). No n-gram method finds a paraphrase; see filters/fuzzy_leaks.py.
 
 Legend: _V bare word of all texts together, _R row, _E text indexed, _T slot of a table, _S span of words found.
 """
@@ -11,24 +11,20 @@ Legend: _V bare word of all texts together, _R row, _E text indexed, _T slot of 
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import polars as pl
 
-from dataengine.hashed_words import Words, parts_of, words_of
+from dataengine.hashed_words import Words, hash_of_words, parts_of, words_of
 from dataengine.hashing import HASH, compiled, mixed
-from dataengine.lines import json_lines
 from dataengine.score import Score, batch_scorer
-
-QUESTION, SOLUTION = ("question", "problem", "prompt"), ("solution", "rationale")
-SET, PROBLEM = ("dataset", "source"), ("id", "prompt_id", "unique_id")
-"""Columns of a file of problems, the first that is there; without a set the file's name is it, without an id the number of the row."""
+from filters.evaluation_sets import files_at, problems_in
 
 _FILTER_BITS = 25
+"""At most; for fewer than 500,000 n-grams 64 bits for each."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,14 +59,16 @@ class Index:
     """int32 place in entries, -1 for an empty slot."""
     filter_T: np.ndarray
     """A bit for each value of the first bits of a hash: says no for most n-grams without a look at the table."""
+    whole: Mapping[int, int]
+    """Entry of each question of fewer than n words, by the hash of its words: a text that is nothing else is found."""
 
 
 @batch_scorer
 def not_leaked(response: pl.Series, *, against: Path, n: int = 10) -> list[Score]:
     """1 for a text without a run of `n` words of the problems in `against`, else 0 with the longest run named.
 
-    `against`: a .parquet or .jsonl(.gz, .zst) file of problems, or a folder of such files; see QUESTION, SOLUTION, SET and PROBLEM for the
-    columns. A step's fingerprint holds its name and what is in it. The reason names set, problem, part, and the place in
+    `against`: a .parquet or .jsonl(.gz, .zst) file of problems, or a folder of such files; see filters/evaluation_sets.py for
+    the columns. A step's fingerprint holds its name and what is in it. The reason names set, problem, part, and the place in
     characters: `leaked: 34 words of aime24/7 (question) at 210:388 '...'`.
     """
     index = index_of_files(against, n=n)
@@ -101,6 +99,32 @@ def find_leaks(texts: pl.Series, index: Index) -> list[list[Leak]]:
             leaks[span[0]].append(_leak(words, index, span))
         found += leaks
     return found
+
+
+FOUND = {"row": pl.UInt32, "entry": pl.UInt32, "start": pl.Int32, "stop": pl.Int32, "words": pl.Int32}
+"""Row of the texts, place in the index's entries, place of the words in the text, number of words."""
+
+
+def longest_leaks(texts: pl.Series, index: Index) -> pl.DataFrame:
+    """FOUND: the longest run of each entry in each text, the first of equals; also texts that are a short question and nothing else."""
+    found, begin = [pl.DataFrame(schema=FOUND)], 0
+    for part, words, spans_S in _spans(texts, index):
+        row_S, first_S, last_S, entry_S = spans_S.T
+        found.append(_found(begin + row_S, entry_S, words.start_V[first_S], words.stop_V[last_S], last_S - first_S + 1))
+        if index.whole:
+            hash_R, count_R = hash_of_words(words), np.diff(words.first_V)
+            short_R = [row for row in np.flatnonzero((count_R > 0) & (count_R < index.n)).tolist() if int(hash_R[row]) in index.whole]
+            first_S, last_S = words.first_V[short_R], words.first_V[np.array(short_R, np.int64) + 1] - 1
+            entry_S = np.array([index.whole[int(hash_R[row])] for row in short_R], np.int64)
+            where = words.start_V[first_S], words.stop_V[last_S]
+            found.append(_found(begin + np.array(short_R, np.int64), entry_S, *where, last_S - first_S + 1))
+        begin += len(part)
+    runs = pl.concat(found).sort("row", "entry", "words", "start", descending=[False, False, True, False])
+    return runs.unique(("row", "entry"), keep="first", maintain_order=True)
+
+
+def _found(*columns: np.ndarray) -> pl.DataFrame:
+    return pl.DataFrame([pl.Series(name, values).cast(FOUND[name]) for name, values in zip(FOUND, columns, strict=True)])
 
 
 def _spans(texts: pl.Series, index: Index) -> Iterator[tuple[pl.Series, Words, np.ndarray]]:
@@ -141,24 +165,20 @@ def index_of(problems: Iterable[tuple[str, str, str, str | None]], *, n: int = 1
     count_R = np.diff(words.first_V)
     bits = max(4, int(2 * np.maximum(count_R - n + 1, 0).sum()).bit_length())
     key_T, entry_T = np.zeros(1 << bits, dtype=np.uint64), np.full(1 << bits, -1, dtype=np.int32)
-    filter_T = np.zeros(1 << (_FILTER_BITS - 3), dtype=np.uint8)
+    filter_bits = min(_FILTER_BITS, max(10, int(64 * np.maximum(count_R - n + 1, 0).sum()).bit_length()))
+    filter_T = np.zeros(1 << (filter_bits - 3), dtype=np.uint8)
     grams = _index(words.bare_V, words.first_V, n, key_T, entry_T, filter_T)
-    short = int((count_R < n).sum())
-    problem_E = np.array(numbers, dtype=np.int64)
+    hash_R = hash_of_words(words)
+    alone = [entry for entry in np.flatnonzero((count_R > 0) & (count_R < n)).tolist() if entries[entry][2] == "question"]
     return Index(
-        n=n, entries=tuple(entries), problem_E=problem_E, short=short, grams=grams, key_T=key_T, entry_T=entry_T, filter_T=filter_T
-    )
+        n=n, entries=tuple(entries), problem_E=np.array(numbers, dtype=np.int64), short=int((count_R < n).sum()), grams=grams,
+        key_T=key_T, entry_T=entry_T, filter_T=filter_T, whole={int(hash_R[entry]): entry for entry in reversed(alone)},
+    )  # fmt: skip
 
 
 def index_of_files(path: str | Path, *, n: int = 10) -> Index:
     """The index of a file or folder of problems; it is kept until the files change."""
-    place = Path(path)
-    files = sorted(file for file in place.iterdir() if _is_table(file)) if place.is_dir() else [place]
-    if not files or not all(file.is_file() for file in files):
-        raise ValueError(
-            f"there are no problems at {path}: give a .parquet or .jsonl file (or .jsonl.gz, .jsonl.zst), or a folder of such files"
-        )
-    return _index_of_files(tuple((str(file), file.stat().st_mtime_ns, file.stat().st_size) for file in files), n)
+    return _index_of_files(tuple((str(file), file.stat().st_mtime_ns, file.stat().st_size) for file in files_at(path)), n)
 
 
 @functools.lru_cache(maxsize=4)
@@ -166,42 +186,21 @@ def _index_of_files(files: tuple[tuple[str, int, int], ...], n: int) -> Index:
     return index_of((row for file, _, _ in files for row in problems_in(Path(file))), n=n)
 
 
-def problems_in(file: Path) -> Iterator[tuple[str, str, str, str | None]]:
-    """(set, problem, question, solution) of each row of a file of problems."""
-    rows = pl.read_parquet(file).iter_rows(named=True) if file.suffix == ".parquet" else json_lines(file)
-    for number, row in enumerate(rows):
-        question, solution, dataset, problem = (_first(row, keys) for keys in (QUESTION, SOLUTION, SET, PROBLEM))
-        if question is None and solution is None:
-            wanted = ", ".join(QUESTION + SOLUTION)
-            raise ValueError(
-                f"{file}, row {number + 1} has neither question nor solution: it has {', '.join(row)}; wanted is one of {wanted}"
-            )
-        yield dataset or file.name.split(".")[0], problem or str(number), question or "", solution
-
-
-def _first(row: dict[str, Any], keys: Iterable[str]) -> str | None:
-    """The first of the columns that holds something; several solutions are one text."""
-    found = next((row[key] for key in keys if row.get(key) not in (None, "", [])), None)
-    return "\n".join(map(str, found)) if isinstance(found, list) else None if found is None else str(found)
-
-
-def _is_table(file: Path) -> bool:
-    return file.name.endswith((".parquet", ".jsonl", ".jsonl.gz", ".jsonl.zst"))
-
-
 @compiled
 def _index(bare_V: np.ndarray, first_V: np.ndarray, n: int, key_T: np.ndarray, entry_T: np.ndarray, filter_T: np.ndarray) -> int:
     """Fill the tables; how many distinct n-grams there are."""
-    bits, grams = 0, 0
+    bits, filter_bits, grams = 0, 3, 0
     while 1 << bits < len(key_T):
         bits += 1
+    while 1 << filter_bits < 8 * len(filter_T):
+        filter_bits += 1
     for row in range(len(first_V) - 1):
         for place in range(first_V[row], first_V[row + 1] - n + 1):
             rolled = np.uint64(0)
             for word in range(place, place + n):
                 rolled = rolled * HASH + bare_V[word]
             key = mixed(rolled)
-            filter_T[key >> np.uint64(64 - _FILTER_BITS + 3)] |= np.uint8(1 << (np.int64(key >> np.uint64(64 - _FILTER_BITS)) & 7))
+            filter_T[key >> np.uint64(64 - filter_bits + 3)] |= np.uint8(1 << (np.int64(key >> np.uint64(64 - filter_bits)) & 7))
             slot = np.int64(key >> np.uint64(64 - bits))
             while entry_T[slot] >= 0 and key_T[slot] != key:
                 slot = (slot + 1) & (len(key_T) - 1)
@@ -216,9 +215,11 @@ def _scan(
     bare_V: np.ndarray, first_V: np.ndarray, n: int, key_T: np.ndarray, entry_T: np.ndarray, filter_T: np.ndarray, spans_S: np.ndarray
 ) -> int:
     """Fill spans_S with (row, first word, last word, entry); how many there are. The hash of an n-gram rolls on word by word."""
-    bits, spans, leading = 0, 0, np.uint64(1)
+    bits, filter_bits, spans, leading = 0, 3, 0, np.uint64(1)
     while 1 << bits < len(key_T):
         bits += 1
+    while 1 << filter_bits < 8 * len(filter_T):
+        filter_bits += 1
     for _ in range(n):
         leading *= HASH
     for row in range(len(first_V) - 1):
@@ -230,7 +231,7 @@ def _scan(
             if place < begin + n - 1:
                 continue
             key = mixed(rolled)
-            if not filter_T[key >> np.uint64(64 - _FILTER_BITS + 3)] >> (np.int64(key >> np.uint64(64 - _FILTER_BITS)) & 7) & 1:
+            if not filter_T[key >> np.uint64(64 - filter_bits + 3)] >> (np.int64(key >> np.uint64(64 - filter_bits)) & 7) & 1:
                 continue
             slot = np.int64(key >> np.uint64(64 - bits))
             while entry_T[slot] >= 0 and key_T[slot] != key:

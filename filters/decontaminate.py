@@ -1,0 +1,209 @@
+"""Rows with words of an evaluation problem go; which problem and where is landed beside them, and what was looked for is published.
+
+Exact: ten words in a row of a question or solution (filters/leaks.py; DeepSeek-R1 v2, D.1), or a prompt that is a shorter question and
+nothing else. Fuzzy: a prompt that resembles a question but for numbers and names (filters/fuzzy_leaks.py). Fuzzy hits are reported and
+by default kept: they are the same exercise with other numbers, which is contamination where the set is GSM8K and the corpus was rewritten
+from it, and is how textbooks are where the set is MATH (7,428 training questions of MATH resemble 726 times one of its test questions).
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from dataengine import shards
+from dataengine.columns import CONTAMINATION, schema
+from dataengine.shards import REJECTED
+from dataengine.step import Step
+from dataengine.texts import text_of
+from dataengine.work import Work, warn
+from filters.evaluation_sets import EvaluationSets, Problem, is_hub, problems_of
+from filters.fuzzy_leaks import Masked, masked_index, most_resembling
+from filters.leaks import Index, index_of, longest_leaks
+
+HITS = "hits"
+"""The sub-folder of the hits: one row for each text and each problem found in it."""
+NORMALISATION = "bare words 1: NFKD, lower case, no accents or punctuation, Han and kana by character (dataengine/hashed_words.py)"
+EXACT, FUZZY = "exact", "fuzzy"
+HIT = {name: dtype for name, dtype in schema(CONTAMINATION).items() if name not in ("row_id", "prompt_id")}
+COUNTED = ["row", "prompt_id", "column", "kind", "set", "problem"]
+LONGEST = 200
+"""Characters of the words found that a hit quotes."""
+
+
+def decontaminate(
+    data: Step,
+    against: str | Path | Sequence[str | Path],
+    *,
+    on: Sequence[str] = ("messages", "response"),
+    n: int = 10,
+    fuzzy_on: Sequence[str] = ("messages",),
+    resembles: float = 0.6,
+    drop_fuzzy: bool = False,
+    name: str = "decontaminate",
+) -> Step:
+    """The rows that hold no `n` words in a row of an evaluation question or solution in their columns `on`; the others lie in rejected/.
+
+    `against`: files (.parquet, .jsonl, .jsonl.gz, .jsonl.zst), folders of them, and Hub datasets (owner/name:subset:split). What cannot be
+    read, is empty or has no n-gram is refused with ValueError. Columns `fuzzy_on` that share `resembles` of an evaluation
+    question's masked shingles are hits, too; they are dropped only with `drop_fuzzy`. hits/ has all of them by row, set, problem and place;
+    the manifest's notes have `references` (what was checked, with hashes), `hits` and `fuzzy` (rows and prompts by set).
+    """
+    places = tuple(str(each) for each in ([against] if isinstance(against, str | Path) else against))
+    if not places:
+        raise ValueError("against names no evaluation set: an unchecked corpus is not decontaminated")
+    if not 0 < resembles <= 1:
+        raise ValueError(f"resembles is a share of a question's shingles in (0, 1], got {resembles}")
+    settings = {
+        "against": EvaluationSets(places), "on": list(on), "n": n, "fuzzy_on": list(fuzzy_on), "resembles": resembles,
+        "drop_fuzzy": drop_fuzzy,
+    }  # fmt: skip
+    return Step(name=name, make=_make, inputs={"data": data}, settings=settings)
+
+
+def _make(work: Work) -> None:
+    checked = _checked(work.settings["against"], work.settings["n"])
+    work.notes |= {"references": checked.references, "normalisation": NORMALISATION}
+    paths = shards.shard_paths(work.inputs["data"])
+    work.each_shard(_look, given={path.name: {"by": work.name} for path in paths})
+    landed = enumerate(shards.shard_paths(work.folder, HITS))
+    hits = pl.concat([pl.read_parquet(path, columns=COUNTED).with_columns(shard=pl.lit(number)) for number, path in landed])
+    work.notes |= {kind_of: _by_set(hits.filter(kind=kind)) for kind_of, kind in (("hits", EXACT), ("fuzzy", FUZZY))}
+    if work.notes["fuzzy"] and not work.settings["drop_fuzzy"]:
+        rows = hits.filter(kind=FUZZY).select("shard", "row").n_unique()
+        warn(f"{work.name}: {rows:,} rows resemble evaluation questions but for numbers and names, and are kept; read {work.folder / HITS}")
+
+
+def _by_set(hits: pl.DataFrame) -> list[dict[str, Any]]:
+    """{set, rows, prompts, problems, columns: {column: rows}} for each set that was hit, most rows first."""
+    place = pl.struct("shard", "row")
+    columns = hits.group_by("set", "column").agg(place.n_unique().alias("rows")).sort("column")
+    by_set = hits.group_by("set").agg(rows=place.n_unique(), prompts=pl.col("prompt_id").n_unique(), problems=pl.col("problem").n_unique())
+    return [
+        {**row, "columns": dict(columns.filter(set=row["set"]).select("column", "rows").iter_rows())}
+        for row in by_set.sort("rows", "set", descending=[True, False]).iter_rows(named=True)
+    ]
+
+
+def _look(rows: pl.DataFrame, settings: Mapping[str, Any]) -> dict[str, pl.DataFrame]:
+    """The rows of a shard that stay, those that go, and all hits."""
+    checked = _checked(settings["against"], settings["n"])
+    exact = [_exact(rows, column, checked) for column in settings["on"]]
+    fuzzy = [_fuzzy(rows, column, checked, settings["resembles"]) for column in settings["fuzzy_on"]]
+    known = pl.concat(exact).select("row", "set", "problem")
+    hits = pl.concat([*exact, *(each.join(known, on=known.columns, how="anti") for each in fuzzy)])
+    drops = hits if settings["drop_fuzzy"] else hits.filter(kind=EXACT)
+    first = drops.sort("kind", "words", "score", descending=[False, True, True], maintain_order=True).unique("row", keep="first")
+    first = first.sort("row")
+    goes = np.zeros(len(rows), dtype=np.bool_)
+    goes[first["row"].to_numpy()] = True
+    what = pl.format("{}/{} ({})", "set", "problem", "part")
+    place = pl.format(" in {} at {}:{}", "column", "start", "stop")
+    words = pl.format("leaked: {} words of ", "words") + what + place
+    alike = pl.lit("resembles ") + what + pl.format(": {} of its masked shingles", pl.col("score").round(2))
+    because = first.select(dropped_because=pl.when(pl.col("kind") == EXACT).then(words).otherwise(alike))["dropped_because"]
+    rejected = rows.filter(pl.Series(goes)).with_columns(because, dropped_by=pl.lit(settings["by"]))
+    return {"": rows.filter(pl.Series(~goes)), REJECTED: rejected, HITS: _named(rows, hits)}
+
+
+def _exact(rows: pl.DataFrame, column: str, checked: Checked) -> pl.DataFrame:
+    """HIT of each set, whichever sets share the words: the rows that hold anything are looked at again, set by set."""
+    texts, number = _distinct(rows, column)
+    suspects = longest_leaks(texts, checked.all)["row"].unique().sort()
+    found = [pl.DataFrame(schema=HIT)]
+    for index in checked.sets if len(suspects) else ():
+        runs = longest_leaks(texts[suspects.to_numpy()], index)
+        named = pl.DataFrame([index.entries[entry] for entry in runs["entry"]], schema=["set", "problem", "part"], orient="row")
+        found.append(_hits(pl.concat([runs.with_columns(row=suspects[runs["row"].to_numpy()]), named], how="horizontal"), kind=EXACT))
+    return _at_rows(pl.concat(found), texts, number, column)
+
+
+def _fuzzy(rows: pl.DataFrame, column: str, checked: Checked, at_least: float) -> pl.DataFrame:
+    texts, number = _distinct(rows, column)
+    found = most_resembling(texts, checked.masked, at_least=at_least)
+    named = pl.DataFrame([checked.questions[entry] for entry in found["entry"]], schema=["set", "problem", "part"], orient="row")
+    return _at_rows(_hits(pl.concat([found, named], how="horizontal"), kind=FUZZY), texts, number, column)
+
+
+def _distinct(rows: pl.DataFrame, column: str) -> tuple[pl.Series, pl.DataFrame]:
+    """(the distinct texts of a column in order, (row, text) where each of them stands): the responses to one prompt share its text."""
+    texts = text_of(rows, column).fill_null("")
+    first = texts.to_frame("text").with_row_index("at").group_by("text", maintain_order=True).agg("at")
+    number = first.select(pl.col("at").alias("at_row")).with_row_index("row").explode("at_row")
+    return first["text"], number
+
+
+def _hits(found: pl.DataFrame, *, kind: str) -> pl.DataFrame:
+    """Those columns of HIT that are known, the others null, all with their types."""
+    found = found.with_columns(kind=pl.lit(kind))
+    return found.select((pl.col(name) if name in found.columns else pl.lit(None)).cast(dtype).alias(name) for name, dtype in HIT.items())
+
+
+def _at_rows(hits: pl.DataFrame, texts: pl.Series, number: pl.DataFrame, column: str) -> pl.DataFrame:
+    """Hits of distinct texts as hits of the rows that have them, with the words themselves."""
+    said = [
+        texts[row][start:stop][:LONGEST] if start is not None else texts[row][:LONGEST]
+        for row, start, stop in hits.select("row", "start", "stop").iter_rows()
+    ]
+    hits = hits.with_columns(pl.Series("text", said, dtype=pl.String), column=pl.lit(column))
+    return hits.join(number, on="row", how="inner").drop("row").rename({"at_row": "row"}).select(*HIT)
+
+
+def _named(rows: pl.DataFrame, hits: pl.DataFrame) -> pl.DataFrame:
+    """Hits in order, with the ids of their rows."""
+    there = [name for name in ("row_id", "prompt_id") if name in rows.columns]
+    ids = rows.select(pl.int_range(pl.len(), dtype=pl.UInt32).alias("row"), *there)
+    order = ["row", "column", "kind", "set", "problem", "part"]
+    named = hits.join(ids, on="row", how="left").sort(order, maintain_order=True)
+    return named.with_columns(pl.lit(None, dtype=pl.String).alias(name) for name in ("row_id", "prompt_id") if name not in there).select(
+        *schema(CONTAMINATION)
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checked:
+    """Everything that is looked for."""
+
+    references: list[dict[str, Any]]
+    """{set, file, sha256, problems, grams, too_short} of each set of each file: what a dataset card prints."""
+    all: Index
+    sets: list[Index]
+    masked: Masked
+    questions: list[tuple[str, str, str]]
+    """(set, problem, "question") of each text in `masked`."""
+
+
+def _checked(against: EvaluationSets, n: int) -> Checked:
+    sources = against.sources()
+    stamp = tuple((str(file), file.stat().st_mtime_ns, file.stat().st_size) if isinstance(file, Path) else (file, 0, 0) for file in sources)
+    return _checked_once(stamp, n)
+
+
+@functools.lru_cache(maxsize=2)
+def _checked_once(stamp: tuple[tuple[str, int, int], ...], n: int) -> Checked:
+    references, sets, problems = [], dict[str, list[Problem]](), list[Problem]()
+    for source, _, _ in stamp:
+        sha256, found = problems_of(source if is_hub(source) else Path(source))
+        by_set: dict[str, list[Problem]] = {}
+        for problem in found:
+            by_set.setdefault(problem[0], []).append(problem)
+        for dataset, its in by_set.items():
+            index = index_of(its, n=n)
+            name = source if is_hub(source) else Path(source).name
+            if not index.grams and not index.whole:
+                raise ValueError(f"{source}: none of the {len(its)} problems of {dataset!r} has a word to look for")
+            known = {"set": dataset, "file": name, "sha256": sha256, "problems": len(its), "grams": index.grams, "too_short": index.short}
+            references.append(known)
+            sets.setdefault(dataset, []).extend(its)
+        problems += found
+    asked = [problem for problem in problems if problem[2]]
+    return Checked(
+        references=references, all=index_of(problems, n=n), sets=[index_of(its, n=n) for its in sets.values()],
+        masked=masked_index([question for _, _, question, _ in asked]), questions=[(each[0], each[1], "question") for each in asked],
+    )  # fmt: skip
