@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import polars as pl
 
-from dataengine.score import Scorer
+from dataengine.score import Score, Scorer
 from dataengine.shards import REJECTED
 from dataengine.step import Step
 from dataengine.work import Work
@@ -26,6 +27,10 @@ class Bar:
     def __post_init__(self) -> None:
         if not 0.0 <= self.at_least <= 1.0:
             raise ValueError(f"at_least is a bar on a score and lies in [0, 1], got {self.at_least}")
+
+    def passes(self, score: Score) -> bool:
+        """Whether a row with this score is over the bar; scores are compared as they are stored, in 32 bits."""
+        return self.unjudged if score.value is None else bool(np.float32(score.value) >= np.float32(self.at_least))
 
 
 def score(data: Step, scorers: Sequence[Scorer], *, name: str = "score") -> Step:

@@ -1,102 +1,100 @@
 """Every response that was ever made, durable before anything uses it and keyed by content, never by row position.
 
-One folder per (model revision, sampling); in it append-only segments of lines `crc32 json`. A line reaches the operating
-system before `add` returns, so a killed program loses nothing; the disk is forced once a second and before a shard is cut,
-so a power cut costs a second at most.
+One folder per (model revision, sampling), in it a `KeyedLog`, whose docstring says what is promised of crashes, full disks and power
+cuts. The key is the hash of (prompt, sample). A response that was cut at a cap below the sampling's `max_tokens` is kept as `length` with
+its `cap`: it answers every wish up to that cap, a wish for more asks anew, and the longer response takes its place.
 """
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
-import os
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from dataengine import crc_lines
-from dataengine.inference.engine import Engine, Response, Sampling
-from dataengine.shards import sync_folder
+import polars as pl
 
-SECONDS_BETWEEN_SYNCS = 1.0
+from dataengine.inference.engine import Engine, Response, Sampling
+from dataengine.keyed_log import SEGMENT, KeyedLog
+from dataengine.lines import whole
+
+STORED = {
+    "model": pl.String,
+    "model_revision": pl.String,
+    "engine": pl.String,
+    "sample": pl.Int32,
+    "response": pl.String,
+    "finish_reason": pl.String,
+    "prompt_tokens": pl.Int32,
+    "response_tokens": pl.Int32,
+    "seed": pl.Int64,
+    "cap": pl.Int32,
+}
 
 
 class Responses:
-    """The stored responses of one model under one sampling; one process at a time has them open."""
+    """The stored responses of one model under one sampling; one process at a time has them open, any of its threads may use them."""
 
-    def __init__(self, root: Path, *, revision: str, sampling: Sampling) -> None:
-        drawn = json.dumps(sampling.identity(), sort_keys=True).encode()
-        self.folder = root / "responses" / f"{revision[:16]}-{hashlib.blake2b(drawn, digest_size=4).hexdigest()}"
-        self._where: dict[bytes, tuple[int, int, int]] = {}
-        """From key to (segment, offset, length)."""
-        self._segments: list[Path] = []
-        self._out = -1
-        self._offset = 0
-        self._synced = 0.0
+    def __init__(self, root: Path, *, revision: str, sampling: Sampling, segment: int = SEGMENT) -> None:
+        self.name = (
+            f"{revision[:16]}-{hashlib.blake2b(json.dumps(sampling.identity(), sort_keys=True).encode(), digest_size=4).hexdigest()}"
+        )
+        self.folder = root / "responses" / self.name
+        self.max_tokens = sampling.max_tokens
+        self._log = KeyedLog(self.folder, schema=STORED, mark="cap", segment=segment)
 
     def __enter__(self) -> Self:
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self._lock = (self.folder / ".lock").open("w")
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            self._lock.close()
-            raise ValueError(f"another run is writing to {self.folder} right now: wait for it, or choose another --root") from None
-        self._segments = sorted(self.folder.glob("*.log"))
-        for number, segment in enumerate(self._segments):
-            for body, at, size in crc_lines.whole(segment):
-                self._where[bytes.fromhex(json.loads(body)["key"])] = (number, at, size)
-        fresh = self.folder / f"{len(self._segments):06d}.log"
-        self._out = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-        self._segments.append(fresh)
-        sync_folder(self.folder)
+        self._log.__enter__()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self.sync()
-        os.close(self._out)
-        if self._offset == 0:
-            self._segments[-1].unlink()
-        self._lock.close()
+        self._log.__exit__(kind, error, trace)
 
-    def missing(self, prompt: str, samples: Sequence[int]) -> list[int]:
-        """Those of the samples that nobody has made yet."""
-        return [sample for sample in samples if _key(prompt, sample) not in self._where]
+    def __len__(self) -> int:
+        return len(self._log)
 
-    def add(self, prompt: str, response: Response, *, seed: int, engine: Engine) -> None:
-        """Store one response; it survives the death of this process from here on."""
+    def missing(self, prompt: str, samples: Sequence[int], *, cap: int | None = None) -> list[int]:
+        """Those of the samples that nobody has made yet with at least `cap` tokens allowed (None: all that the sampling allows)."""
+        return [sample for sample in samples if not self._has(_key(prompt, sample), cap)]
+
+    def add(self, prompt: str, response: Response, *, seed: int, engine: Engine, cap: int | None = None) -> dict[str, Any]:
+        """Store one response, made with at most `cap` tokens; what is stored survives the death of this process from here on.
+
+        Raises DiskFull.
+        """
+        cut = cap is not None and cap < self.max_tokens and response.finish_reason == "length"
         kept = {
             "model": engine.model,
             "model_revision": engine.revision,
             "engine": engine.version,
             "sample": response.sample,
-            "response": response.text,
+            "response": whole(response.text),
             "finish_reason": response.finish_reason,
             "prompt_tokens": response.prompt_tokens,
             "response_tokens": len(response.token_ids),
             "seed": seed,
+            "cap": cap if cut else None,
         }
-        key = _key(prompt, response.sample)
-        size = crc_lines.append(self._out, json.dumps({"key": key.hex(), **kept}, ensure_ascii=False).encode())
-        self._where[key] = (len(self._segments) - 1, self._offset, size)
-        self._offset += size
-        if time.monotonic() - self._synced > SECONDS_BETWEEN_SYNCS:
-            self.sync()
+        self._log.add(_key(prompt, response.sample), kept)
+        return kept
 
     def sync(self) -> None:
         """Force everything stored so far to the disk."""
-        os.fsync(self._out)
-        self._synced = time.monotonic()
+        self._log.sync()
 
     def get(self, prompt: str, sample: int) -> dict[str, Any]:
-        """One stored response as it goes into a row."""
-        number, at, size = self._where[_key(prompt, sample)]
-        with self._segments[number].open("rb") as file:
-            file.seek(at)
-            return json.loads(file.read(size)[crc_lines.HEAD :])
+        """One stored response as it goes into a row, with the `cap` it was cut at where that was below the sampling's."""
+        return self._log.get(_key(prompt, sample))
+
+    def compact(self) -> None:
+        """Pack every closed segment into Parquet now; it happens by itself when there is enough."""
+        self._log.compact()
+
+    def _has(self, key: bytes, cap: int | None) -> bool:
+        cut = self._log.marked(key)
+        return cut is not None and (not cut or (cap is not None and cap <= self._log.get(key)["cap"]))
 
 
 def _key(prompt: str, sample: int) -> bytes:

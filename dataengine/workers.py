@@ -75,7 +75,7 @@ class Workers:
                     size = max(1, min(CHUNK, len(waiting) // (2 * self.count) or 1))
                     worker.questions.extend(waiting.popleft() for _ in range(min(size, len(waiting))))
                     worker.connection.send([questions[index] for index in worker.questions])
-                    worker.since, worker.cpu = time.monotonic(), _cpu_seconds(worker.pid)
+                    worker.since, worker.cpu = time.monotonic(), cpu_seconds(worker.pid)
                     busy.append(worker)
                 readable = wait([worker.connection for worker in busy], timeout=deadline / 10)
                 for worker in list(busy):
@@ -138,7 +138,7 @@ class Workers:
 
     def _late(self, worker: _Worker, deadline: float) -> str | None:
         waited = time.monotonic() - worker.since
-        late = waited > deadline and (_cpu_seconds(worker.pid) - worker.cpu > deadline or waited > PATIENCE * deadline)
+        late = waited > deadline and (cpu_seconds(worker.pid) - worker.cpu > deadline or waited > PATIENCE * deadline)
         return f"timeout after {deadline:g} s" if late and not worker.connection.poll() else None
 
     def _new(self) -> _Worker:
@@ -160,7 +160,7 @@ class Workers:
             self._nursery[1].sendall(MESSAGE.pack(b"end ", worker.pid))
 
 
-def _cpu_seconds(pid: int) -> float:
+def cpu_seconds(pid: int) -> float:
     """CPU time a process has used; infinite where the system does not tell, so that wall time decides."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
