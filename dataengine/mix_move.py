@@ -6,8 +6,9 @@ Legend: _R row of the parts, in the order of parts, shards and rows; _P place in
 from __future__ import annotations
 
 import shutil
+import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from functools import partial
@@ -20,7 +21,7 @@ import pyarrow as pa
 from dataengine import shards
 from dataengine.progress import Bar
 from dataengine.quotas import Quota
-from dataengine.shards import REJECTED, Landed
+from dataengine.shards import REJECTED
 from dataengine.shuffle import Spill, in_schema
 from dataengine.work import Work
 
@@ -80,18 +81,17 @@ def move(work: Work, plan: Plan) -> None:
             ThreadPoolExecutor(work.machine.workers) as threads,
             work.bar(total=len(mover.runs) + len(mover.missing), unit="shards") as bar,
         ):
-            _all(threads, bar, work, [partial(mover.sort_out, run) for run in range(len(mover.runs))])
-            _all(threads, bar, work, [partial(mover.land_output, output) for output in mover.missing])
+            _all(threads, bar, [partial(mover.sort_out, run) for run in range(len(mover.runs))])
+            _all(threads, bar, [partial(mover.land_output, output) for output in mover.missing])
     finally:
         shutil.rmtree(work.folder / SPILLED, ignore_errors=True)
 
 
-def _all(threads: ThreadPoolExecutor, bar: Bar, work: Work, tasks: Sequence[Callable[[], Landed | None]]) -> None:
-    """Do them all, noting what has landed; the first that fails ends it."""
+def _all(threads: ThreadPoolExecutor, bar: Bar, tasks: Sequence[Callable[[], None]]) -> None:
+    """Do them all; the first that fails ends it."""
     try:
         for done in as_completed([threads.submit(task) for task in tasks]):
-            if (landed := done.result()) is not None:
-                work._note(landed)
+            done.result()
             bar.advance()
     except BaseException:
         threads.shutdown(cancel_futures=True)
@@ -103,32 +103,33 @@ class _Mover:
 
     def __init__(self, work: Work, plan: Plan) -> None:
         self.plan, self.runs = plan, plan.runs()
-        self._name, self._folder, self._landed = work.name, work.folder, frozenset(work.landed)
+        self._work, self._landed, self._one_at_a_time = work, frozenset(work.landed), threading.Lock()
         self._first_O = plan.first_places()
         outputs = len(self._first_O) - 1
         self.missing = [output for output in range(outputs) if f"{output:05d}.parquet" not in self._landed]
         self._missing_O = np.isin(np.arange(outputs), self.missing)
         self._spill = Spill(work.folder / SPILLED, outputs=outputs)
 
-    def sort_out(self, run: int) -> Landed | None:
+    def sort_out(self, run: int) -> None:
         """Spill what is taken of a run of input shards, and land what is rejected."""
         file = f"{REJECTED}/{run:05d}.parquet"
         rows = slice(self.plan.begin_S[self.runs[run].start], self.plan.begin_S[self.runs[run].stop])
-        lands = file not in self._landed and bool((self.plan.fate_R[rows] != TAKEN).any())
-        if not lands and not (self._output_of(rows) >= 0).any():
-            return None
         rejected = self._rejected(self.runs[run])
-        if lands:
-            return shards.land_tables(self._folder, file, _schema_with(self.plan.schema, "dropped_by", "dropped_because"), rejected)
-        deque(rejected, maxlen=0)
-        return None
+        if file not in self._landed and (self.plan.fate_R[rows] != TAKEN).any():
+            self._land(file, rejected, "dropped_by", "dropped_because")
+        elif (self._output_of(rows) >= 0).any():
+            deque(rejected, maxlen=0)
 
-    def land_output(self, output: int) -> Landed:
+    def land_output(self, output: int) -> None:
         """Land one shard of the mix from what is spilled for it."""
-        schema = _schema_with(self.plan.schema, "part", "bucket")
-        landed = shards.land_tables(self._folder, f"{output:05d}.parquet", schema, self._mixed(output))
+        self._land(f"{output:05d}.parquet", self._mixed(output), "part", "bucket")
         self._spill.drop(output)
-        return landed
+
+    def _land(self, file: str, tables: Iterable[pa.Table], *labels: str) -> None:
+        schema = pa.schema([*self.plan.schema, *((label, pa.large_string()) for label in labels)])
+        landed = shards.land_tables(self._work.folder, file, schema, tables)
+        with self._one_at_a_time:
+            self._work._note(landed)
 
     def _rejected(self, inputs: range) -> Iterator[pa.Table]:
         """Rows that are not taken; on the way those that are go into the spill."""
@@ -142,7 +143,7 @@ class _Mover:
                 dropped = np.flatnonzero(self.plan.fate_R[rows] != TAKEN)
                 if len(dropped):
                     because = [self._because(row) for row in (dropped + rows.start).tolist()]
-                    yield _with(known.take(pa.array(dropped)), dropped_by=[self._name] * len(because), dropped_because=because)
+                    yield _with(known.take(pa.array(dropped)), dropped_by=[self._work.name] * len(because), dropped_because=because)
 
     def _because(self, row: int) -> str:
         fate, quota = self.plan.fate_R[row], self.plan.quota_R[row]
@@ -170,7 +171,3 @@ def _with(rows: pa.RecordBatch | pa.Table, **columns: list[str]) -> pa.Table:
     for name, values in columns.items():
         table = table.append_column(name, pa.array(values, pa.large_string()))
     return table
-
-
-def _schema_with(schema: pa.Schema, *names: str) -> pa.Schema:
-    return pa.schema([*schema, *((name, pa.large_string()) for name in names)])

@@ -38,6 +38,8 @@ class Quota:
     where: Mapping[str, Wanted | Sequence[Wanted]] = field(default_factory=dict)
     """Column to what it must be: "math", True, 3, "0.25..0.75" (both ends belong to it; `..<` leaves the upper one out; an end left away is
     no limit), None, or a list of such values, one of which it must be."""
+    at_most: bool = False
+    """Whether fewer are fine: then nothing is short, and no command ends with status 3 for it."""
     mean_tokens: float | None = None
     """What the mean of the column `tokens` is expected to be; the report sets it beside what it is."""
 
@@ -49,12 +51,21 @@ class Quota:
     def __post_init__(self) -> None:
         if isinstance(self.rows, bool) or not isinstance(self.rows, int) or self.rows < 0:
             raise ValueError(f"a quota is a number of rows, 0 or more; got {self.rows!r} for {self.part!r}")
+        if not isinstance(self.at_most, bool) or not isinstance(self.mean_tokens, int | float | None):
+            raise ValueError(
+                f"at_most is true or false and mean_tokens a number, got at_most={self.at_most!r}, mean_tokens={self.mean_tokens!r}"
+            )
+        for column, value in self.where.items():
+            for each in value if isinstance(value, list | tuple) else [value]:
+                if not isinstance(each, str | bool | int | float | None):
+                    raise ValueError(f"a quota asks for {column}={each!r}: ask for a text, true or false, a number, a range or null")
 
 
 def read_quotas(file: Path | str, *, scale: float = 1.0) -> list[Quota]:
     """The quotas of a YAML file, or of a shipped one by its name (`r1_804745`), times `scale`.
 
-    The file is `quotas:`, a list of `{part: ..., rows: ..., where: {column: value}, mean_tokens: ...}`, and beside it `source:`, a text.
+    The file is `quotas:`, a list of `{part: ..., rows: ..., where: {column: value}, at_most: ..., mean_tokens: ...}`, of which
+    part and rows must be there, and beside it `source:`, a text.
     ValueError names the entry that cannot be read.
     """
     import yaml
@@ -131,17 +142,22 @@ def _test(column: str, wanted: Any, schema: Mapping[str, pl.DataType]) -> pl.Exp
         low, high, open_above = _ends(column, wanted)
         value = value.fill_nan(None) if dtype.is_float() else value
         return value.is_between(low, high, closed="left" if open_above else "both").fill_null(value=False)
-    kind = bool if dtype == pl.Boolean else (int, float) if dtype.is_numeric() else str
-    if not isinstance(wanted, kind) or (isinstance(wanted, bool) and kind is not bool):
+    kinds, example = _asked_as(dtype)
+    if not isinstance(wanted, kinds) or (isinstance(wanted, bool) and bool not in kinds):
         raise ValueError(
-            f"a quota asks for {column}={wanted!r}, and the column holds {dtype}: ask for {_example(dtype)}"
+            f"a quota asks for {column}={wanted!r}, and the column holds {dtype}: ask for {example}"
             + (' (YAML reads no, yes, on and off as truth values: put "no" in quotes)' if isinstance(wanted, bool) else "")
         )
     return (value.cast(pl.String) == wanted if isinstance(wanted, str) else value == wanted).fill_null(value=False)
 
 
-def _example(dtype: Any) -> str:
-    return "true or false" if dtype == pl.Boolean else "a number or a range such as '0.25..0.75'" if dtype.is_numeric() else "a text"
+def _asked_as(dtype: Any) -> tuple[tuple[type, ...], str]:
+    """What a column of this type may be asked for."""
+    if dtype == pl.Boolean:
+        return (bool,), "true or false"
+    if dtype.is_numeric():
+        return (int, float), "a number or a range such as '0.25..0.75'"
+    return ((str,), "a text") if dtype in (pl.String, pl.Categorical, pl.Enum) else ((), "null, or for another column")
 
 
 def _ends(column: str, wanted: str) -> tuple[float, float, bool]:
@@ -172,7 +188,7 @@ def _said(value: Any) -> str:
 def _read(entry: Any, *, where: str) -> Quota:
     if not isinstance(entry, Mapping):
         raise ValueError(f"{where}: a quota is {{part: ..., rows: ..., where: {{column: value}}}}, got {entry!r}")
-    _known_keys(entry, ("part", "rows", "where", "mean_tokens"), where=where)
+    _known_keys(entry, ("part", "rows", "where", "at_most", "mean_tokens"), where=where)
     for key in ("part", "rows"):
         if key not in entry:
             raise ValueError(f"{where}: `{key}` is missing in {dict(entry)}")
@@ -180,7 +196,7 @@ def _read(entry: Any, *, where: str) -> Quota:
     if not isinstance(asked, Mapping) or not all(isinstance(column, str) for column in asked):
         raise ValueError(f"{where}: `where` is {{column: value}}, got {asked!r}")
     try:
-        return Quota(part=str(entry["part"]), rows=entry["rows"], where=dict(asked), mean_tokens=entry.get("mean_tokens"))
+        return Quota(**{**entry, "part": str(entry["part"]), "where": dict(asked)})
     except ValueError as error:
         raise ValueError(f"{where}: {error}") from None
 

@@ -32,6 +32,8 @@ def report_lines(
     for number, quota in enumerate(quotas):
         line: dict[str, Any] = {"bucket": quota.bucket, "wanted": quota.rows, "had": int(had_Q[number]), "taken": int(taken_Q[number])}
         line |= {"short": quota.rows - line["taken"], "dropped_before": []}
+        if quota.at_most:
+            line["at_most"] = True
         if elsewhere := int(keys.matched_Q[number] - counted_Q[number]):
             line["elsewhere"] = elsewhere
         tokens = keys.tokens_R[taken[keys.quota_R[taken] == number]]
@@ -62,7 +64,7 @@ def report_text(lines: Sequence[Mapping[str, Any]]) -> str:
 def short_lines(lines: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     """What is short, in words: `a/domain=math: wanted 9, had 4, short 5 (dropped before: 6 by share)`"""
     for line in lines:
-        if line["short"] > 0:
+        if line["short"] > 0 and "at_most" not in line:
             cost = "; ".join(_cost(each) for each in sorted(line["dropped_before"], key=lambda each: -each["rows"])[:COSTS_SAID])
             elsewhere = f", {line['elsewhere']:,} more are counted in an earlier quota" if "elsewhere" in line else ""
             yield (
@@ -89,8 +91,8 @@ def say_what_is_short(lines: Sequence[Mapping[str, Any]], *, stop: bool) -> None
 
 def shortages(folder: Path, root: Path) -> list[str]:
     """What is short in every mix on the road to a finished folder, in words; empty where every quota is met."""
-    found = []
-    for before in folders_before(folder, root):
-        notes = shards.read_manifest(before)["notes"].get("quotas")
-        found += [f"{before.name}: {line}" for line in short_lines(notes or [])]
-    return found
+    return [
+        f"{before.name}: {line}"
+        for before in folders_before(folder, root)
+        for line in short_lines(shards.read_manifest(before)["notes"].get("quotas", []))
+    ]

@@ -33,8 +33,10 @@ def command(argv: list[str]) -> None:
 
 def _run_recipe(recipe: Callable[..., Any], chosen: dict[str, Any]) -> None:
     from dataengine import shards
+    from dataengine.errors import ShortQuota
     from dataengine.plan import limited, plan
     from dataengine.run import run
+    from dataengine.shortage import shortages
 
     root, dry, limit, machine = chosen.pop("root"), chosen.pop("dry_run"), chosen.pop("limit"), machine_of(chosen)
     step = recipe(**chosen)
@@ -49,3 +51,5 @@ def _run_recipe(recipe: Callable[..., Any], chosen: dict[str, Any]) -> None:
     page = next(iter(sorted(folder.glob("*.html"))), None)
     rows = shards.read_manifest(folder)["rows"]
     print(f"{page or folder}" + (f" ({rows:,} rows)" if rows is not None else ""))
+    if short := shortages(folder, root):
+        raise ShortQuota("everything is made and kept, but there were too few rows for these quotas:\n  " + "\n  ".join(short))

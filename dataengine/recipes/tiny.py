@@ -150,7 +150,7 @@ def _cold_start(road: _Road, base: Model, zero: Model) -> Step:
         made = road.sampled(questions, model, samples=2, template=template, parts="zero", name=f"cold-{name}")
         parts[name] = in_r1_form(_good(made, format_=zero_format, name=f"cold-{name}"), name=f"cold-{name}-rewritten")
     share = road.sizes.cold_start // len(parts)
-    candidates = mix(parts, [Quota(part=name, rows=share) for name in parts], seed=road.seed, name="cold-start-candidates")
+    candidates = mix(parts, [Quota(part=name, rows=share, at_most=True) for name in parts], seed=road.seed, name="cold-start-candidates")
     policy = {answer_matches: 1.0, r1_format: 1.0, language_share: 1.0, not_repetitive: 1.0}
     return review_by_policy(candidates, policy, guideline=GUIDELINE, name="cold-start")
 
@@ -175,7 +175,7 @@ def _rejection_sampling(road: _Road, base: Model, dev2: Model) -> Step:
     made = road.sampled(road.questions("sampling", sizes.prompts), dev2, samples=4, name="rollouts")
     talk = road.sampled(small_talk(name="talk-prompts"), base, samples=sizes.talk // 5, parts="r1", name="talk-rollouts")
     parts = {"reasoning": _good(made, format_=r1_format, name="rollouts"), "talk": keep(talk, kind_reply, name="talk-kind")}
-    quotas = [Quota(part="reasoning", rows=sizes.reasoning), Quota(part="talk", rows=sizes.talk)]
+    quotas = [Quota(part=name, rows=rows, at_most=True) for name, rows in (("reasoning", sizes.reasoning), ("talk", sizes.talk))]
     return mix(parts, quotas, seed=road.seed, name="mix")
 
 
@@ -183,7 +183,7 @@ def _all_scenarios(road: _Road, dev3: Model) -> Model:
     """The last stage: rules on reasoning, the preference rule on small talk, language on reasoning; temperature 0.7 as published."""
     questions = mix(
         {"math": road.questions("r1", 100), "talk": small_talk(name="talk-prompts")},
-        [Quota(part="math", rows=100), Quota(part="talk", rows=20)],
+        [Quota(part="math", rows=100, at_most=True), Quota(part="talk", rows=20, at_most=True)],
         seed=road.seed,
         name="questions-all",
     )
