@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, is_dataclass, replace
 from functools import cached_property
@@ -80,6 +81,16 @@ class Model(Step):
         found = Path(path).expanduser()
         return ModelHere(name=name or found.name, make=_nothing_to_make, settings={"weights": _Weights(found)}, path=found)
 
+    @classmethod
+    def served(cls, name: str, *, revision: str = "", body: Mapping[str, Any] | None = None) -> Model:
+        """A model without a folder, known by its name at a server or service: `Model.served("deepseek-reasoner", revision="2025-01-20")`.
+
+        The engine `openai` asks for it. `revision` is whatever tells one version from the next, for a name alone can be given to
+        another model tomorrow; `body` holds more fields of every request, such as `{"reasoning_effort": "high"}` (null takes one away).
+        """
+        settings = {"name": name, "revision": revision, "body": dict(body or {})}
+        return Model(name=re.sub(r"[^\w.-]+", "-", name), make=_make_served, settings=settings)
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ModelHere(Model):
@@ -103,6 +114,17 @@ class _Weights:
 
 def _nothing_to_make(work: Work) -> None:
     raise AssertionError(f"{work.folder} is a model that is there already; run never makes it")
+
+
+SERVED = "served.json"
+"""The file of a model without a folder of its own: its name, its revision and the fields of its requests."""
+
+
+def _make_served(work: Work) -> None:
+    from dataengine.shards import write_atomically
+
+    text = json.dumps(dict(work.settings), ensure_ascii=False, indent=2)
+    write_atomically(work.folder / SERVED, lambda out: out.write(text.encode()))
 
 
 def ancestors(step: Step) -> Iterator[Step]:

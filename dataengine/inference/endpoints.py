@@ -1,0 +1,187 @@
+"""Several addresses as one: the least busy healthy one is asked, and asked again elsewhere, until somebody answers or patience ends."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from dataengine.errors import Stopped
+from dataengine.inference.endpoint import Endpoint
+from dataengine.inference.failures import Failure
+
+T = TypeVar("T")
+
+FIRST_WAIT = 0.5
+LONGEST_WAIT = 30.0
+"""Full jitter: a failed request waits between nothing and FIRST_WAIT x 2^attempts seconds, LONGEST_WAIT at most."""
+ATTEMPTS = 3
+"""At least so many before patience can end: with long deadlines one attempt may take longer than that."""
+LAST_ERRORS = 3
+
+
+@dataclass(eq=False)
+class Turn:
+    """A request that waits for an address."""
+
+    ready: asyncio.Future[Endpoint]
+    tokens: float
+    avoid: Endpoint | None
+    prefer: Endpoint | None
+
+
+@dataclass
+class Tried:
+    """What one response has been through."""
+
+    attempts: int = 0
+    late: int = 0
+    since: float = 0.0
+    errors: deque[str] = field(default_factory=lambda: deque(maxlen=LAST_ERRORS))
+
+
+class Endpoints:
+    """`await endpoints.ask(attempt, tokens=...)`: first come, first served; used from one event loop."""
+
+    def __init__(self, endpoints: Sequence[Endpoint], *, patience: float, advice: str) -> None:
+        """`advice`: the way out that the last error names."""
+        self.all = list(endpoints)
+        self._patience, self._advice = patience, advice
+        self._turns: deque[Turn] = deque()
+        self._timer: asyncio.TimerHandle | None = None
+        self._over: BaseException | None = None
+        self._last_answer = 0.0
+        self.again = 0
+        """Requests that were asked again."""
+
+    @property
+    def capacity(self) -> int:
+        """Requests that may be open at the same time."""
+        return max(1, sum(int(each.limit) for each in self.all if each.up))
+
+    @property
+    def waiting(self) -> int:
+        """Requests that wait for an address."""
+        return len(self._turns)
+
+    def least_busy(self) -> Endpoint | None:
+        """The address to which a prompt's samples go together."""
+        return min((each for each in self.all if each.up), key=_busy, default=None)
+
+    def give_up(self, error: BaseException) -> None:
+        """Nothing will be answered any more: everybody is told."""
+        self._over = error
+        while self._turns:
+            turn = self._turns.popleft()
+            if not turn.ready.done():
+                turn.ready.set_exception(error)
+
+    async def ask(
+        self,
+        attempt: Callable[[Endpoint, int], Awaitable[T]],
+        *,
+        tokens: float = 0,
+        prefer: Endpoint | None = None,
+        first: bool = False,
+    ) -> tuple[T, Endpoint]:
+        """What an attempt at one of the addresses returns, and which it was; failures are asked again until patience ends.
+
+        An attempt is told how often this request was late before. `tokens`: what it will take of a limit of tokens; `first`: before
+        all that wait.
+        """
+        tried, avoid, clock = Tried(), None, asyncio.get_running_loop().time
+        while True:
+            endpoint = await self._take(Turn(asyncio.get_running_loop().create_future(), tokens, avoid, prefer), first=first)
+            asked_at = clock()
+            try:
+                found = await attempt(endpoint, tried.late)
+            except Failure as failure:
+                now = clock()
+                endpoint.failed(failure, asked_at=asked_at, now=now)
+                avoid = endpoint
+                self._note(tried, failure, now, endpoint.shown)
+            else:
+                endpoint.worked()
+                self._last_answer = clock()
+                return found, endpoint
+            finally:
+                endpoint.in_flight -= 1
+                self.wake()
+            self.again += 1
+            await asyncio.sleep(random.uniform(0, min(LONGEST_WAIT, self._patience / 8, FIRST_WAIT * 2 ** min(tried.attempts, 16))))
+
+    def _note(self, tried: Tried, failure: Failure, now: float, shown: str) -> None:
+        """Count a failure; Stopped where patience has ended."""
+        tried.attempts += 1
+        tried.late += failure.late
+        tried.since = tried.since or now
+        tried.errors.append(f"{shown} {failure}")
+        since = max(tried.since, self._last_answer) if failure.overloaded else tried.since
+        rest = min((each.rests_until - now for each in self.all if each.up), default=0.0) if failure.wait > self._patience else 0.0
+        if (now - since > self._patience and tried.attempts >= ATTEMPTS) or rest > self._patience:
+            asked = f"it was asked {tried.attempts} times" if tried.attempts > 1 else "it was asked once"
+            waits = f", and the servers want a rest of {rest:,.0f} s more" if rest > self._patience else ""
+            last = "; ".join(dict.fromkeys(tried.errors))
+            raise Stopped(
+                f"no answer to a prompt with a patience of {self._patience:g} s: {asked}{waits}. Last: {last}. "
+                f"What was answered is kept: {self._advice}"
+            )
+
+    async def _take(self, turn: Turn, *, first: bool) -> Endpoint:
+        if self._over is not None:
+            raise self._over
+        (self._turns.appendleft if first else self._turns.append)(turn)
+        self.wake()
+        try:
+            return await turn.ready
+        except asyncio.CancelledError:
+            if turn.ready.done() and not turn.ready.cancelled() and turn.ready.exception() is None:
+                turn.ready.result().in_flight -= 1
+                self.wake()
+            else:
+                turn.ready.cancel()
+            raise
+
+    def wake(self) -> None:
+        """Give addresses to those who wait, as far as there is room: after every change of what is free."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        now = asyncio.get_running_loop().time()
+        while self._turns:
+            turn = self._turns[0]
+            if turn.ready.done():
+                self._turns.popleft()
+                continue
+            found, wait = self._free(turn, now)
+            if found is None:
+                if wait is not None:
+                    self._timer = asyncio.get_running_loop().call_later(max(wait, 0.001), self.wake)
+                return
+            self._turns.popleft()
+            found.in_flight += 1
+            found.requests.take(1, now)
+            found.tokens.take(turn.tokens, now)
+            turn.ready.set_result(found)
+
+    def _free(self, turn: Turn, now: float) -> tuple[Endpoint | None, float | None]:
+        """An address with room for a request, elsewhere than where it failed if there is an elsewhere; or when to look again."""
+        up = [each for each in self.all if each.up]
+        rested = [each for each in up if each.rests_until <= now]
+        others = [each for each in rested if each is not turn.avoid] or rested
+        room = [each for each in others if each.in_flight < max(1, int(each.limit))]
+        waits = {each: max(each.requests.wait(1, now), each.tokens.wait(turn.tokens, now)) for each in room}
+        ready = [each for each in room if waits[each] <= 0]
+        if turn.prefer in ready:
+            return turn.prefer, None
+        if ready:
+            return min(ready, key=_busy), None
+        times = [*waits.values(), *(each.rests_until - now for each in up if each.rests_until > now)]
+        return None, min(times, default=None)
+
+
+def _busy(endpoint: Endpoint) -> float:
+    return (endpoint.in_flight + 1) / max(1.0, endpoint.limit) * (1 + endpoint.failed_in_row)
