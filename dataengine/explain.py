@@ -67,7 +67,7 @@ def trace_everywhere(root: Path, row_id: str) -> list[Trace]:
     ends = sorted(path.parent for path in root.glob(f"*/{shards.MANIFEST}"))
     if not ends:
         inside = sorted({path.parent.parent.relative_to(root).as_posix() for path in root.glob(f"*/*/{shards.MANIFEST}")})
-        raise ValueError(f"no finished folder lies in {root}" + (f"; look into {', '.join(inside)}" if inside else ""))
+        raise ValueError(f"no finished folder lies in {root}" + (f"; look into {', '.join(inside[:5])}" if inside else ""))
     road = list(dict.fromkeys(before for end in ends for before in folders_before(end, root)))
     return _traced(road, row_id, where=f"in any folder of {root}")
 

@@ -115,7 +115,7 @@ def test_a_row_is_walked_from_its_source_to_the_checkpoint(
         "problems", "generate", "verdicts", "keep", "mix", "student",
     ]  # fmt: skip
     assert f"row {row['source_row']} of the source" in said
-    assert f"sample {row['sample']} of model, revision {row['model_revision']}, by {row['engine']}" in said
+    assert f"sample {row['sample']} of {row['model']}, revision {row['model_revision']}, by {row['engine']}" in said
     assert f"seed {row['seed']}" in said
     assert "(tests.dataengine.test_explain.says_something, version 7)" in said
     assert f"bucket {row['bucket']}" in said
@@ -167,8 +167,11 @@ def test_an_id_that_could_be_several_is_not_guessed(road_to_a_model: tuple[Path,
 
 
 def test_a_root_without_folders_says_where_there_are_some(road_to_a_model: tuple[Path, Path, Path], tmp_path: Path) -> None:
-    root, _, _ = road_to_a_model
-    with pytest.raises(ValueError, match=f"look into {root.name}"):
-        trace_everywhere(root.parent, "abc")
-    with pytest.raises(ValueError, match="no finished folder lies in"):
+    _, end, _ = road_to_a_model
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs" / end.name).symlink_to(end)
+    with pytest.raises(ValueError, match="look into runs"):
         trace_everywhere(tmp_path, "abc")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ValueError, match="no finished folder lies in"):
+        trace_everywhere(tmp_path / "empty", "abc")

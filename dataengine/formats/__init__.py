@@ -1,0 +1,1 @@
+"""Shapes of rows that others read and write: a file for each, with both directions."""
