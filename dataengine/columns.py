@@ -52,6 +52,30 @@ REJECTION = (
     Column("dropped_because", pl.String, "its reason"),
 )
 
+SAMPLED = (
+    Column("accepted", pl.Boolean, "whether the response passed every bar; null where it could not be judged, or was cut off"),
+    Column("cap", pl.Int32, "tokens at which it was cut, where that was below the sampling's max_tokens; null otherwise"),
+    Column("pass_rate", pl.Float32, "estimated share of right responses to this prompt; null where none was judged"),
+    Column("pass_low", pl.Float32, "lower end of its 95 % interval"),
+    Column("pass_high", pl.Float32, "upper end of its 95 % interval"),
+    Column("judged", pl.Int32, "responses to this prompt that were found right or wrong"),
+)
+
+ASKED = (
+    Column("prompt_id", pl.String, "the prompt, in the problems' order; every one has its row, asked or not"),
+    Column("asked", pl.Int32, "responses to it"),
+    Column("right", pl.Int32, "of these, passed every bar"),
+    Column("wrong", pl.Int32, "failed one"),
+    Column("truncated", pl.Int32, "were cut off: neither right nor wrong"),
+    Column("unjudged", pl.Int32, "could not be judged, or were not answered"),
+    Column("picked", pl.Int32, "are in the main folder"),
+    Column("tokens", pl.Int64, "generated for it"),
+    Column("pass_rate", pl.Float32, "see above"),
+    Column("pass_low", pl.Float32, "see above"),
+    Column("pass_high", pl.Float32, "see above"),
+    Column("decided", pl.String, "why no more was asked: enough | given up: ... | at most | budget spent | quota met"),
+)
+
 DUPLICATE = (
     Column("like", pl.String, "row_id (of a prompt: prompt_id) of the row that stays and that this one is like"),
     Column("similarity", pl.Float32, "their share of common five-word shingles, estimated; 1 for the same words"),

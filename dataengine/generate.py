@@ -9,7 +9,8 @@ from dataclasses import replace
 
 import polars as pl
 
-from dataengine.inference.engine import Engine, Sampling
+from dataengine.asking import Asking, has_to_wait
+from dataengine.inference.engine import Sampling
 from dataengine.names import nearest
 from dataengine.progress import Bar
 from dataengine.response_rows import SPLITS, SaidBy, response_rows
@@ -19,8 +20,6 @@ from dataengine.templates import Template
 from dataengine.work import Work
 
 SHARD_PROMPTS = 1_000
-IN_FLIGHT = 2
-"""Responses asked for at the same time, as a multiple of what the engine decodes at once."""
 
 
 def generate(
@@ -47,10 +46,12 @@ def _make(work: Work) -> None:
     said_by = SaidBy(template=template, parts=work.settings["parts"], sampling=sampling)
     longest = sampling.max_tokens + max((len(prompt.encode()) for prompt in prompts), default=0)  # no token is shorter than a byte
     with work.engine(longest=longest) as engine, Responses(work.root, revision=engine.revision, sampling=sampling) as responses:
-        wanted = dict(zip(prompts, counts, strict=True))
+        wanted: dict[str, int] = {}
+        for prompt, count in zip(prompts, counts, strict=True):
+            wanted[prompt] = max(count, wanted.get(prompt, 0))
         missing = [(prompt, todo) for prompt, count in wanted.items() if (todo := responses.missing(prompt, range(count)))]
         with work.bar(total=sum(len(todo) for _, todo in missing), unit="responses") as bar:
-            asyncio.run(_ask_all(engine, responses, missing, sampling, bar))
+            asyncio.run(_ask_all(Asking(engine, responses, sampling), missing, bar))
         responses.sync()
         for number, start in enumerate(range(0, len(problems), SHARD_PROMPTS)):
             part = slice(start, start + SHARD_PROMPTS)
@@ -65,20 +66,22 @@ def with_stops(sampling: Sampling, template: Template) -> Sampling:
     return replace(sampling, stop=tuple(dict.fromkeys((*sampling.stop, *template.stop))))
 
 
-async def _ask_all(engine: Engine, responses: Responses, missing: Sequence[tuple[str, list[int]]], sampling: Sampling, bar: Bar) -> None:
+async def _ask_all(asking: Asking, missing: Sequence[tuple[str, list[int]]], bar: Bar) -> None:
     """Ask for everything that is missing, with a bounded number in flight; the first failure stops the rest."""
-    room = asyncio.Semaphore(max(1, IN_FLIGHT * engine.capacity // max((len(todo) for _, todo in missing), default=1)))
+    changed = asyncio.Event()
 
     async def ask(prompt: str, todo: list[int]) -> None:
-        async with room, aclosing(engine.respond(prompt, sampling, todo)) as answers:  # type: ignore[type-var]  # async generators close
-            async for response in answers:
-                responses.add(prompt, response, seed=sampling.seed_of(prompt, response.sample), engine=engine)
+        async with aclosing(asking.ask(prompt, todo)) as answers:
+            async for _ in answers:
                 bar.advance()
+                changed.set()
 
     try:
         async with asyncio.TaskGroup() as group:
             for prompt, todo in missing:
                 group.create_task(ask(prompt, todo))
+                while await has_to_wait(asking, changed):
+                    pass
     except ExceptionGroup as failed:
         raise failed.exceptions[0] from None
 

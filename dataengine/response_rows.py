@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import polars as pl
@@ -31,21 +32,29 @@ class SaidBy:
     """A key of SPLITS."""
     sampling: Sampling
 
+    @cached_property
+    def sampling_text(self) -> str:
+        """How tokens were drawn, as it stands in a row."""
+        return json.dumps(self.sampling.identity(), ensure_ascii=False, sort_keys=True)
+
 
 def response_rows(
     problems: pl.DataFrame, asked: Sequence[tuple[str, Sequence[int]]], responses: Responses, *, said_by: SaidBy
 ) -> pl.DataFrame:
     """One row for each (problem, sample): `asked` holds the rendered prompt and the sample numbers of each problem, in order."""
-    sampling = json.dumps(said_by.sampling.identity(), ensure_ascii=False, sort_keys=True)
     found = []
     for prompt_id, (prompt, samples) in zip(problems["prompt_id"].to_list(), asked, strict=True):
         for sample in samples:
-            row = {"prompt_id": prompt_id, **responses.get(prompt, sample), "prompt": prompt, "sampling": sampling}
-            found.append(finished(row, said_by=said_by))
+            found.append(response_row(prompt_id, prompt, responses.get(prompt, sample), said_by=said_by))
     ours = schema(RESPONSE)
     made = pl.DataFrame([pl.Series(name, [row[name] for row in found], dtype=dtype) for name, dtype in ours.items()])
-    repeated = problems[[index for index, (_, samples) in enumerate(asked) for _ in samples]]
+    repeated = problems[pl.Series([index for index, (_, samples) in enumerate(asked) for _ in samples], dtype=pl.UInt32)]
     return pl.concat([repeated.drop([name for name in ours if name in repeated.columns]), made], how="horizontal")
+
+
+def response_row(prompt_id: str, prompt: str, stored: Mapping[str, Any], *, said_by: SaidBy) -> dict[str, Any]:
+    """One stored response with the columns of RESPONSE and the id of its problem."""
+    return finished({"prompt_id": prompt_id, **stored, "prompt": prompt, "sampling": said_by.sampling_text}, said_by=said_by)
 
 
 def finished(row: dict[str, Any], *, said_by: SaidBy) -> dict[str, Any]:

@@ -142,14 +142,26 @@ def test_damage_is_named_and_only_what_is_damaged_is_missing(tmp_path: Path, cap
     said = capsys.readouterr().err
     assert "line 5 is damaged" in said
     assert "line 10 is half-written" in said
-    packed = next(tmp_path.glob("*.parquet"))
+
+
+@pytest.mark.parametrize("where", [0.02, 0.3, 0.5])
+def test_a_damaged_parquet_file_is_named_and_everything_in_it_is_missing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], where: float
+) -> None:
+    for start in (0, 500):
+        with log_at(tmp_path, segment=1 << 20) as log:
+            for number in range(start, start + 500):
+                log.add(key(number), row(number, text=f"text {key(number).hex()}"))
+            log.compact()
+    packed = min(tmp_path.glob("*.parquet"))
     content = bytearray(packed.read_bytes())
-    content[20] ^= 1
+    content[int(len(content) * where)] ^= 1
     packed.write_bytes(content)
     with log_at(tmp_path) as log:
-        assert log.marked(key(0)) is None
-        assert len(log) == 0
-    assert "is damaged (checksum differs): its 8 rows are made again" in capsys.readouterr().err
+        assert [number for number in range(1_000) if log.marked(key(number)) is None] == list(range(500))
+        log.add(key(7), row(7, text="again"))
+        assert log.get(key(7))["text"] == "again"
+    assert f"{packed} is damaged" in capsys.readouterr().err
 
 
 def test_readers_and_the_writer_go_on_while_segments_are_packed(tmp_path: Path) -> None:
