@@ -69,12 +69,12 @@ def _make_signatures(work: Work) -> None:
 def _signatures(rows: pl.DataFrame, settings: Mapping[str, Any]) -> dict[str, pl.DataFrame]:
     """For each row its id, a hash of the words compared (null without words), characters, and the MinHash signature as bytes."""
     from dataengine import minhash
-    from dataengine.hashed_words import hash_of_words, parts_of, words_of
+    from dataengine.hashed_words import bare_words_of, hash_of_words, parts_of
 
     texts = joined_text(rows, settings["on"])
     hashes, filled, signatures = [], [], []
     for part in parts_of(texts):
-        words = words_of(part)
+        words = bare_words_of(part)
         hashes.append(hash_of_words(words))
         filled.append(np.diff(words.first_V) > 0)
         if settings["near"]:
@@ -152,10 +152,12 @@ def _rows(work: Work) -> pl.DataFrame:
     found = []
     for number, path in enumerate(shards.shard_paths(work.inputs["data"])):
         data = pl.scan_parquet(path)
-        there = data.collect_schema().names()
+        there = data.collect_schema()
         for wanted in (*within, *([column] if column else [])):
             if wanted not in there:
                 raise ValueError(f"dedup: there is no column {wanted!r} in {path.name}. {nearest(wanted, there)}")
+        if column and not (there[column].is_numeric() or there[column] in (pl.Boolean, pl.Null)):
+            raise ValueError(f"dedup prefers by numbers, and the column {column!r} holds {there[column]}; or prefer {' or '.join(PREFER)}")
         signed = pl.read_parquet(work.inputs["signatures"] / path.name, columns=["id", "words", "length"])
         values = data.select(
             pl.struct(pl.col(within).cast(pl.String)).hash().alias("within") if within else pl.lit(0, dtype=pl.UInt64).alias("within"),

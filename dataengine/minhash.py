@@ -15,7 +15,7 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from dataengine.hashed_words import words_of
+from dataengine.hashed_words import bare_words_of
 from dataengine.hashing import HASH, compiled, mixed
 
 BINS = 128
@@ -70,7 +70,7 @@ class Sieve:
 
 def signatures_of(texts: pl.Series) -> tuple[np.ndarray, np.ndarray]:
     """_R,_B uint16 signatures, and _R bool: has the text words?"""
-    words = words_of(texts)
+    words = bare_words_of(texts)
     signatures = np.zeros((len(texts), BINS), dtype=np.uint16)
     _sketch(words.bare_V, words.first_V, signatures)
     return signatures, np.diff(words.first_V) > 0

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from dataengine.hashed_words import character_tables, parts_of, utf8, words_of
+from dataengine.hashed_words import bare_words_of, character_tables, parts_of, utf8
 from dataengine.hashing import HASH, code_point, compiled, mixed
 
 SHINGLE = 4
@@ -83,7 +83,7 @@ def masked_shingles(texts: pl.Series) -> pl.DataFrame:
 
 def _masked(texts: pl.Series) -> tuple[np.ndarray, np.ndarray]:
     """(_V word hashes, _V their rows) with one mark for each run of numbers and names; texts mostly in capitals keep their words."""
-    words = words_of(texts)
+    words = bare_words_of(texts)
     sign_V = np.zeros(len(words.bare_V), dtype=np.uint8)
     _signs(*utf8(texts), words.start_V, words.stop_V, words.first_V, *_tables(), sign_V)
     count_R = np.diff(words.first_V)
@@ -98,7 +98,7 @@ def _masked(texts: pl.Series) -> tuple[np.ndarray, np.ndarray]:
 
 @functools.cache
 def _number_words() -> np.ndarray:
-    return words_of(pl.Series([*ENGLISH.split(), *CHINESE])).bare_V
+    return bare_words_of(pl.Series([*ENGLISH.split(), *CHINESE])).bare_V
 
 
 @functools.cache

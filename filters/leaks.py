@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from dataengine.hashed_words import Words, hash_of_words, parts_of, words_of
+from dataengine.hashed_words import BareWords, bare_words_of, hash_of_words, parts_of
 from dataengine.hashing import HASH, compiled, mixed
 from dataengine.score import Score, batch_scorer
 from filters.evaluation_sets import files_at, problems_in
@@ -127,16 +127,16 @@ def _found(*columns: np.ndarray) -> pl.DataFrame:
     return pl.DataFrame([pl.Series(name, values).cast(FOUND[name]) for name, values in zip(FOUND, columns, strict=True)])
 
 
-def _spans(texts: pl.Series, index: Index) -> Iterator[tuple[pl.Series, Words, np.ndarray]]:
+def _spans(texts: pl.Series, index: Index) -> Iterator[tuple[pl.Series, BareWords, np.ndarray]]:
     """Part by part of the texts: its words, and _S,4 the runs of words found (row of the part, first word, last word, entry)."""
     for part in parts_of(texts):
-        words = words_of(part)
+        words = bare_words_of(part)
         spans_S = np.empty((len(words.bare_V), 4), dtype=np.int64)
         count = _scan(words.bare_V, words.first_V, index.n, index.key_T, index.entry_T, index.filter_T, spans_S)
         yield part, words, spans_S[:count]
 
 
-def _leak(words: Words, index: Index, span: np.ndarray) -> Leak:
+def _leak(words: BareWords, index: Index, span: np.ndarray) -> Leak:
     _, first, last, entry = span.tolist()
     dataset, problem, part = index.entries[entry]
     start, stop = int(words.start_V[first]), int(words.stop_V[last])
@@ -161,7 +161,7 @@ def index_of(problems: Iterable[tuple[str, str, str, str | None]], *, n: int = 1
                 entries.append((dataset, problem, part))
                 texts.append(text)
                 numbers.append(number)
-    words = words_of(pl.Series(texts, dtype=pl.String))
+    words = bare_words_of(pl.Series(texts, dtype=pl.String))
     count_R = np.diff(words.first_V)
     bits = max(4, int(2 * np.maximum(count_R - n + 1, 0).sum()).bit_length())
     key_T, entry_T = np.zeros(1 << bits, dtype=np.uint64), np.full(1 << bits, -1, dtype=np.int32)
