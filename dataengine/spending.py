@@ -1,17 +1,40 @@
-"""Which prompt gets how many samples more: rejection sampling as a decision machine without I/O, driven by outcomes alone."""
+"""Which prompt gets how many samples more: rejection sampling as a decision machine without I/O, driven by outcomes alone.
+
+Prompts come in blocks, in their order. What a block's prompts are asked depends on their own outcomes and on the records of a set of
+blocks that the block's number fixes, so never on which outcome came first (docs/sampling.md, "The same run twice").
+"""
 
 from __future__ import annotations
 
+import hashlib
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Sized
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from typing import Any
 
-FIRST_WAVE = 4
+from dataengine.known import Known, Tally
+from dataengine.learned_rates import Stratum
+from dataengine.response_lengths import Ending
+from dataengine.spending_figures import SpendingFigures
+from dataengine.spending_policy import Adaptive, Fixed, Policy
+from dataengine.stopping import Plan
+
+__all__ = ["Adaptive", "Ask", "Decision", "Fixed", "Outcome", "Policy", "Prompt", "Spending"]
+
+FIRST_BLOCK, LARGEST_BLOCK = 512, 16_384
+"""Prompts of the first block, and of every block from where doubling has come so far."""
+YOUNG = 5
+"""The first blocks (8,192 prompts) also learn from their own first waves; later ones from complete records of blocks before alone."""
+PILOT_PROMPTS, PILOT_SAMPLES = 8, 8
+"""With a budget, the first block and its first round: they only measure how long a response is."""
+UNCAPPED = 1 / 16
+"""Share of prompts whose responses are never cut, so that what cutting costs stays known."""
+SPARE = 1.5
+"""Blocks run side by side while so many times their expected tokens are left; after that, in rounds of half of what is left."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Prompt:
     """`Prompt(key="9f2c", stratum=("math", "level 5", "olympiad"), bucket="math")`"""
 
@@ -22,7 +45,7 @@ class Prompt:
     """The quota that its kept samples count for."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """What became of one sample: `Outcome(accepted=True, tokens=5_355)`"""
 
@@ -33,7 +56,7 @@ class Outcome:
     """Cut at its cap: never wrong, counted apart."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Ask:
     """Samples to generate now: `Ask(prompt=17, samples=range(4, 7), max_tokens=None)`"""
 
@@ -43,7 +66,7 @@ class Ask:
     """A cap below the sampling's own, or None."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Decision:
     """A prompt that is done: `Decision(prompt=17, samples=7, why="enough")`"""
 
@@ -53,93 +76,133 @@ class Decision:
     """enough | given up: ... | at most | budget spent | quota met"""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Adaptive:
-    """Stop at `want`, give up what does not pay, spend the budget where it keeps the most: docs/sampling.md."""
-
-    want: int = 4
-    """Accepted samples of a prompt that are enough."""
-    at_most: int = 64
-    """Samples that one prompt is asked for at most."""
-    budget: int | None = None
-    """Generated tokens of the whole run; None: as many as it takes."""
-    quotas: Mapping[str, int] = field(default_factory=dict)
-    """Kept samples that are enough of each bucket; a bucket that is not named has no end."""
-
-    def __post_init__(self) -> None:
-        if self.want < 1 or self.at_most < self.want:
-            raise ValueError(f"adaptive sampling wants 1 <= want <= at_most, got want={self.want}, at_most={self.at_most}")
-        if self.budget is not None and self.budget < 1:
-            raise ValueError(f"a budget is a positive number of tokens, or None, got {self.budget}")
-        for bucket, kept in self.quotas.items():
-            if kept < 0:
-                raise ValueError(f"a quota is a number of kept samples, got {kept} for {bucket!r}")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Fixed:
-    """The same number of samples for every prompt: for comparison, and for pass rates without bias."""
-
-    samples: int
-    """Samples of every prompt."""
-
-    def __post_init__(self) -> None:
-        if self.samples < 1:
-            raise ValueError(f"a fixed number of samples is at least 1, got {self.samples}")
-
-
-Policy = Adaptive | Fixed
-
-
 @dataclass(slots=True)
-class _Open:
+class _Record:
+    """A prompt between its first ask and its decision."""
+
     prompt: Prompt
+    stratum: Stratum
+    """The prompt's, within its bucket where there are quotas."""
+    coin: float
+    capped: bool
+    block: _Block
+    cap: int | None = None
     asked: int = 0
     told: int = 0
     accepted: int = 0
     wrong: int = 0
     truncated: int = 0
+    unjudged: int = 0
+    passed: int = 0
+    """How many of the block's tallies hold it already."""
+    wave: int = 0
+    responses: list[tuple[Ending, int]] = field(default_factory=list)
+
+    @property
+    def missed(self) -> int:
+        """What counts against going on; a prompt of which nothing can be judged is one that nothing comes of."""
+        seen = self.wrong + self.truncated
+        return seen if seen or self.accepted else self.unjudged
+
+
+@dataclass(slots=True)
+class _Block:
+    """Prompts that are planned from the same knowledge."""
+
+    number: int
+    size: int
+    known: Known | None
+    rounds: bool
+    """Whether its prompts are asked in rounds, all of them waiting for each other: what is left of the budget is little."""
+    tokens_per_prompt: float | None = None
+    kept_per_prompt: dict[str, float] = field(default_factory=dict)
+    opened: int = 0
+    closed: bool = False
+    pending: list[int] = field(default_factory=lambda: [0, 0, 0])
+    """Prompts that are not yet in each tally."""
+    tallies: list[Tally] = field(default_factory=lambda: [Tally(), Tally(), Tally()])
+    """Records after the first wave; after the second look; when decided."""
+    later: list[Known | None] = field(default_factory=lambda: [None, None])
+    waiting: list[list[int]] = field(default_factory=lambda: [[], []])
+    cost: float = 0.0
+    kept: dict[str, float] = field(default_factory=dict)
+    """Expected tokens, and kept samples by bucket, of its prompts."""
 
 
 class Spending:
     """Prompts in canonical order, outcomes in any order; what is asked and decided is a function of the outcomes alone."""
 
-    def __init__(self, prompts: Iterable[Prompt], policy: Policy) -> None:
+    def __init__(self, prompts: Iterable[Prompt], policy: Policy, *, number: int | None = None) -> None:
+        """`number`: how many prompts there are, where `prompts` cannot tell; a budget is planned over them."""
         self.policy = policy
+        self._number = len(prompts) if isinstance(prompts, Sized) else number
         self._coming: Iterator[tuple[int, Prompt]] = enumerate(prompts)
         self._ended = False
-        self._open: dict[int, _Open] = {}
+        self._read: dict[str, int] = {}
+        self._seen = 0
+        self._held: dict[str, deque[tuple[int, Prompt]]] = {}
+        self._open: dict[int, _Record] = {}
+        self._blocks: list[_Block | None] = []
+        self._settled = Tally()
+        self._settled_through = -1
         self._ready: list[int] = []
+        self._round: list[int] | None = None
+        self._allowance = 0.0
+        self._in_rounds = False
+        self._waiting = 0
+        self._outstanding = 0
+        self._told = 0
+        self._tokens = 0
+        self._reserved: dict[str, float] = {}
         self._decisions: deque[Decision] = deque()
-        self._counts = {"asked": 0, "tokens": 0, "kept": 0, "truncated": 0, "unjudged": 0}
+        self._figures = SpendingFigures()
+        self._second_look = 3 * policy.want if isinstance(policy, Adaptive) else 0
 
     def asks(self) -> list[Ask]:
         """Drain what may be asked now, few prompts at a time; [] means that outcomes are awaited (or that all is done)."""
+        if self._is_spent:
+            if not self._outstanding:
+                self._end("budget spent")
+            return []
         made: list[Ask] = []
-        while self._ready:
-            made.extend(self._next_wave(heappop(self._ready)))
-        while not made and not self._ended:
-            coming = next(self._coming, None)
-            if coming is None:
-                self._ended = True
+        while not made:
+            if self._blocks and self._last.rounds and self._round is None and not self._start_round():
                 break
-            index, prompt = coming
-            self._open[index] = _Open(prompt)
-            made.extend(self._next_wave(index))
+            queue = self._ready if self._round is None else self._round
+            if self._round is not None and self._allowance <= 0:
+                self._end_round()
+            elif queue:
+                made.append(self._ask(heappop(queue)))
+            elif not (self._open_next() or self._next_block()):
+                if self._round is None or self._outstanding or not self._ready:
+                    break
+                self._end_round()
         return made
 
     def tell(self, prompt: int, sample: int, outcome: Outcome) -> None:
         """What became of one asked sample."""
         at = self._open[prompt]
+        assert 0 <= sample < at.asked, f"sample {sample} of prompt {prompt} was not asked; {at.asked} were"
         at.told += 1
         at.accepted += outcome.accepted is True
         at.truncated += outcome.truncated and not outcome.accepted
+        at.unjudged += outcome.accepted is None and not outcome.truncated
         at.wrong += outcome.accepted is False and not outcome.truncated
-        self._counts["tokens"] += outcome.tokens
-        self._counts["truncated"] += outcome.truncated
-        self._counts["unjudged"] += outcome.accepted is None
+        capped = outcome.truncated and at.cap is not None
+        at.responses.append(("accepted" if outcome.accepted else "capped" if capped else "other", outcome.tokens))
+        self._outstanding -= 1
+        self._told += 1
+        self._tokens += outcome.tokens
+        self._figures.add(
+            at.prompt.stratum,
+            told=1,
+            tokens=outcome.tokens,
+            accepted=outcome.accepted is True,
+            truncated=outcome.truncated,
+            unjudged=outcome.accepted is None,
+        )
         if at.told == at.asked:
-            heappush(self._ready, prompt)
+            self._consider(prompt, at)
 
     def decisions(self) -> list[Decision]:
         """Drain the decisions newly taken."""
@@ -150,36 +213,328 @@ class Spending:
     @property
     def finished(self) -> bool:
         """Whether every prompt is decided."""
-        return self._ended and not self._open
+        return self._ended and not self._open and not any(self._held.values())
 
     def figures(self) -> dict[str, Any]:
-        """Counts for reports."""
-        return dict(self._counts)
+        """Counts for reports: of all prompts, by decision, and by stratum."""
+        return self._figures.as_dict()
 
-    def _next_wave(self, index: int) -> Iterator[Ask]:
+    # Within a prompt
+
+    def _consider(self, index: int, at: _Record) -> None:
+        """The next wave or the end of a prompt all of whose asked samples are told."""
+        policy, block = self.policy, at.block
+        if isinstance(policy, Fixed):
+            at.wave = policy.samples - at.asked
+            return self._queue(index) if at.wave else self._decide(index, at, "enough")
+        if at.accepted >= policy.want:
+            return self._decide(index, at, "enough")
+        if at.asked >= policy.at_most:
+            return self._decide(index, at, "at most")
+        known, second = block.known, at.missed + at.accepted >= self._second_look
+        if block.number < YOUNG and at.asked:
+            self._pass(at, 2 if second else 1)
+            later = block.later[second]
+            if later is None:
+                block.waiting[second].append(index)
+                self._waiting += 1
+                return self._look_again()
+            known = later
+        assert known is not None
+        return self._plan(index, at, known)
+
+    def _plan(self, index: int, at: _Record, known: Known) -> None:
+        assert isinstance(self.policy, Adaptive)
+        plan = known.plan(at.stratum, at.coin)
+        if at.missed + at.accepted >= self.policy.at_most:
+            return self._decide(index, at, "at most")
+        wave = min(plan.wave(at.missed, at.accepted), self.policy.at_most - at.asked)
+        if not at.asked and self.policy.budget is None:
+            wave = max(wave, 1)
+        if not wave:
+            return self._decide(index, at, self._why_given_up(at, known, plan))
+        seen = at.missed + at.accepted
+        if at.block.number < YOUNG and seen < self._second_look:
+            wave = min(wave, self._second_look - seen)
+        at.wave = wave
+        at.cap = known.cap(at.stratum) if at.capped else None
+        return self._queue(index)
+
+    def _queue(self, index: int) -> None:
+        """A new prompt joins the round it was opened in; everything else waits for the next."""
+        fresh = self._round is not None and not self._open[index].asked
+        heappush(self._round if fresh and self._round is not None else self._ready, index)
+
+    def _why_given_up(self, at: _Record, known: Known, plan: Plan) -> str:
+        seen = f"{at.accepted} of {at.asked} accepted"
+        apart = [f"{number} {what}" for number, what in ((at.truncated, "cut"), (at.unjudged, "not judged")) if number]
+        numbers = known.why_stop(at.stratum, plan, accepted=at.accepted, missed=at.missed)
+        return f"given up: {seen}{' (' + ', '.join(apart) + ')' if apart else ''}, {numbers}"
+
+    def _ask(self, index: int) -> Ask:
         at = self._open[index]
-        more, why = self._how_many(at)
-        if not more:
-            del self._open[index]
-            self._counts["kept"] += min(at.accepted, self.policy.want) if isinstance(self.policy, Adaptive) else at.accepted
-            self._decisions.append(Decision(index, at.asked, why))
-            return
-        samples = range(at.asked, at.asked + more)
-        at.asked += more
-        self._counts["asked"] += more
-        yield Ask(index, samples, None)
+        wave = at.wave
+        if self._round is not None:
+            wave = max(1, min(wave, int(self._allowance)))
+            self._allowance -= wave
+        samples = range(at.asked, at.asked + wave)
+        at.asked += wave
+        self._outstanding += wave
+        self._figures.add(at.prompt.stratum, asked=wave)
+        return Ask(index, samples, at.cap)
 
-    def _how_many(self, at: _Open) -> tuple[int, str]:
+    def _decide(self, index: int, at: _Record, why: str) -> None:
+        self._pass(at, 3)
+        del self._open[index]
+        self._decisions.append(Decision(index, at.asked, why))
+        self._figures.decide(at.prompt.stratum, kept=self._kept(at), why=why)
+        self._look_again()
+
+    def _kept(self, at: _Record) -> int:
+        return min(at.accepted, self.policy.want) if isinstance(self.policy, Adaptive) else at.accepted
+
+    # What the blocks learn from each other
+
+    def _pass(self, at: _Record, level: int) -> None:
+        """Put the record into the block's tallies up to this level, as it stands."""
+        while at.passed < level:
+            block, now = at.block, at.passed
+            if at.asked and (now == 2 or block.number < YOUNG) and isinstance(self.policy, Adaptive):
+                block.tallies[now].add(at.stratum, accepted=at.accepted, missed=at.missed, responses=at.responses)
+            if now == 2:
+                block.tallies[now].kept[at.prompt.bucket] = block.tallies[now].kept.get(at.prompt.bucket, 0) + self._kept(at)
+            block.pending[now] -= 1
+            at.passed += 1
+
+    def _is_complete(self, number: int, *, level: int) -> bool:
+        """Whether all prompts of the block (which is there) have passed the level."""
+        block = self._blocks[number]
+        return block is None or (block.closed and not block.pending[level])
+
+    def _look_again(self) -> None:
+        """Plan on those prompts of young blocks that waited for the first waves around them."""
+        for number, block in enumerate(self._blocks[:YOUNG] if self._waiting else ()):
+            if block is None:
+                continue
+            for level in (0, 1):
+                if block.waiting[level] and block.later[level] is None and self._is_through(number, level=level):
+                    block.later[level] = self._knows(block, self._tally(level, through=number))
+                known = block.later[level]
+                if known is not None and block.waiting[level]:
+                    waiting, block.waiting[level] = sorted(block.waiting[level]), []
+                    self._waiting -= len(waiting)
+                    for index in waiting:
+                        self._plan(index, self._open[index], known)
+
+    def _is_through(self, number: int, *, level: int) -> bool:
+        return all(self._is_complete(before, level=level) for before in range(number + 1))
+
+    def _tally(self, level: int, *, through: int) -> Tally:
+        """The level's records of the young blocks up to this one; those of a block that is let go are complete ones."""
+        blocks = [block for block in self._blocks[: through + 1] if block is not None]
+        return Tally().add_all([block.tallies[level] for block in blocks])
+
+    # Blocks, budget and quotas
+
+    @property
+    def _last(self) -> _Block:
+        last = self._blocks[-1]
+        assert last is not None
+        return last
+
+    def _open_next(self) -> bool:
+        """Open one prompt more of the last block, or close it."""
+        if not self._blocks or self._last.closed:
+            return False
+        block = self._last
+        came = self._next_prompt() if block.opened < block.size else None
+        if came is None:
+            block.closed = True
+            self._look_again()
+            return False
+        index, prompt = came
+        coin, dice = _drawn(prompt.key)
+        quotas = isinstance(self.policy, Adaptive) and self.policy.quotas
+        stratum = (prompt.bucket, *prompt.stratum) if quotas else prompt.stratum
+        at = self._open[index] = _Record(prompt, stratum, coin, dice >= UNCAPPED, block)
+        block.opened += 1
+        block.pending = [one + 1 for one in block.pending]
+        self._figures.add(prompt.stratum, prompts=1)
+        if block.known is not None:
+            expected = block.known.mixed(stratum)
+            block.cost += expected.cost * block.known.unit
+            block.kept[prompt.bucket] = block.kept.get(prompt.bucket, 0.0) + expected.kept
+            self._reserved[prompt.bucket] = self._reserved.get(prompt.bucket, 0.0) + expected.kept
+        self._consider(index, at)
+        return True
+
+    def _next_prompt(self) -> tuple[int, Prompt] | None:
+        """The next prompt whose bucket has room: one that was held back before one that was not read yet."""
+        for bucket in sorted(self._held):
+            if self._held[bucket] and self._has_room(bucket):
+                return self._held[bucket].popleft()
+        for index, prompt in self._coming:
+            self._seen += 1
+            self._read[prompt.bucket] = self._read.get(prompt.bucket, 0) + 1
+            if self._has_room(prompt.bucket):
+                return index, prompt
+            self._held.setdefault(prompt.bucket, deque()).append((index, prompt))
+            self._let_go_what_is_met(prompt.bucket)
+        self._ended = True
+        return None
+
+    def _has_room(self, bucket: str) -> bool:
+        quota = self._quota(bucket)
+        return quota is None or self._reserved.get(bucket, 0.0) < quota
+
+    def _quota(self, bucket: str) -> int | None:
+        return self.policy.quotas.get(bucket) if isinstance(self.policy, Adaptive) else None
+
+    def _let_go_what_is_met(self, bucket: str) -> None:
+        quota = self._quota(bucket)
+        if quota is not None and self._settled.kept.get(bucket, 0) >= quota:
+            self._drop(self._held.pop(bucket, ()), "quota met")
+
+    def _drop(self, prompts: Iterable[tuple[int, Prompt]], why: str) -> None:
+        """Decide prompts that were never asked."""
+        for index, prompt in prompts:
+            self._decisions.append(Decision(index, 0, why))
+            self._figures.add(prompt.stratum, prompts=1)
+            self._figures.decide(prompt.stratum, kept=0, why=why)
+
+    def _next_block(self) -> bool:
+        """Plan the next block, if the blocks that it learns from are complete."""
+        number = len(self._blocks)
+        if number and (not self._last.closed or isinstance(self.policy, Fixed) or self.finished_reading):
+            return False
         if isinstance(self.policy, Fixed):
-            return self.policy.samples - at.asked, "enough"
-        want, at_most = self.policy.want, self.policy.at_most
-        if at.accepted >= want:
-            return 0, "enough"
-        if at.asked >= at_most:
-            return 0, "at most"
-        if at.asked == 0:
-            return min(FIRST_WAVE, at_most), ""
-        rate = (at.accepted + 0.3) / (at.asked + 0.9)
-        if rate < 0.03:
-            return 0, f"given up: {at.accepted} of {at.asked} accepted, pass rate about {rate:.3f}"
-        return min(max(1, round((want - at.accepted) * min(1.0, rate * 2))), at_most - at.asked), ""
+            self._blocks.append(_Block(number, 1 << 62, None, rounds=False))
+            return True
+        needs, glance = self._learns_from(number)
+        if not (self._is_complete_through(needs) and self._is_through(glance, level=0)):
+            return False
+        self._settle(needs)
+        block = _Block(number, self._size(number), None, rounds=number == 0 and self.policy.budget is not None)
+        outstanding = [one for one in self._blocks[needs + 1 :] if one is not None]
+        self._look_ahead(block, outstanding)
+        block.known = self._knows(block, self._settled if needs >= 0 else self._tally(0, through=glance))
+        if self.policy.budget is not None and number:
+            foreseen = sum(one.cost for one in outstanding) + block.size * block.known.cost_per_prompt
+            if not self._in_rounds and self._settled.tokens + SPARE * foreseen > self.policy.budget:
+                self._in_rounds = True
+                return self._next_block()
+            if self._in_rounds:
+                left = max(0, self.policy.budget - self._tokens)
+                block.size = max(PILOT_PROMPTS, min(block.size, int(left / 2 / max(block.known.cost_per_prompt, 1e-9))))
+                block.rounds, self._round = True, None
+        self._blocks.append(block)
+        return True
+
+    @property
+    def finished_reading(self) -> bool:
+        """Whether no prompt is left to open."""
+        return self._ended and not any(self._held.values())
+
+    def _learns_from(self, number: int) -> tuple[int, int]:
+        """The last block whose complete records this one needs, and the last whose first waves it needs; -1 is none."""
+        assert isinstance(self.policy, Adaptive)
+        if self._in_rounds or self._ended:
+            return number - 1, -1
+        if number >= YOUNG:
+            return number - 2, -1
+        if self.policy.budget is not None:
+            return min(0, number - 1), -1
+        return -1, max(-1, number - 3)
+
+    def _size(self, number: int) -> int:
+        if isinstance(self.policy, Adaptive) and self.policy.budget is not None and not number:
+            return PILOT_PROMPTS
+        return min(LARGEST_BLOCK, FIRST_BLOCK << max(0, number - 1))
+
+    def _is_complete_through(self, number: int) -> bool:
+        return all(self._is_complete(before, level=2) for before in range(self._settled_through + 1, number + 1))
+
+    def _settle(self, through: int) -> None:
+        """Add up the complete blocks; the old among them are let go."""
+        for number in range(self._settled_through + 1, through + 1):
+            block = self._blocks[number]
+            assert block is not None
+            self._settled.add_all([block.tallies[2]])
+            if number >= YOUNG and number < len(self._blocks) - 1:
+                self._blocks[number] = None
+        self._settled_through = max(self._settled_through, through)
+
+    def _look_ahead(self, block: _Block, outstanding: list[_Block]) -> None:
+        """What the budget leaves for a prompt, and the quotas want of one, over the prompts that are still to come."""
+        assert isinstance(self.policy, Adaptive)
+        kept = {bucket: float(kept) for bucket, kept in self._settled.kept.items()}
+        for one in outstanding:
+            for bucket, more in one.kept.items():
+                kept[bucket] = kept.get(bucket, 0.0) + more
+        self._reserved = kept
+        for bucket in sorted(self._held):
+            self._let_go_what_is_met(bucket)
+        if self._number is None or not self._seen:
+            return
+        coming = max(0, self._number - self._seen)
+        held = {bucket: len(prompts) for bucket, prompts in self._held.items()}
+        if self.policy.budget is not None:
+            left = self.policy.budget - self._settled.tokens - sum(one.cost for one in outstanding)
+            block.tokens_per_prompt = max(0.0, left) / max(1, coming + sum(held.values()))
+        for bucket, quota in self.policy.quotas.items():
+            prompts = coming * self._read.get(bucket, 0) / self._seen + held.get(bucket, 0)
+            if prompts >= 1 and quota > kept.get(bucket, 0.0):
+                block.kept_per_prompt[bucket] = min(self.policy.want, (quota - kept.get(bucket, 0.0)) / prompts)
+
+    def _knows(self, block: _Block, tally: Tally) -> Known:
+        assert isinstance(self.policy, Adaptive)
+        return Known(
+            tally,
+            self.policy.goal,
+            patience=self.policy.patience,
+            tokens_per_prompt=block.tokens_per_prompt,
+            kept_per_prompt=block.kept_per_prompt,
+        )
+
+    # The end of the budget
+
+    @property
+    def _is_spent(self) -> bool:
+        """Whether the budget is gone; within a round it is not looked at, so that all of a round is asked."""
+        budget = self.policy.budget if isinstance(self.policy, Adaptive) else None
+        return budget is not None and self._tokens >= budget and (self._round is None or not self._outstanding)
+
+    def _start_round(self) -> bool:
+        """With nothing outstanding: samples for half of what is left of the budget, at the mean length so far."""
+        assert isinstance(self.policy, Adaptive) and self.policy.budget is not None
+        if self._outstanding:
+            return False
+        mean = self._tokens / self._told if self._told else 0.0
+        self._allowance = max(1.0, (self.policy.budget - self._tokens) / 2 / max(mean, 1.0)) if self._told else float(PILOT_SAMPLES)
+        self._round, self._ready = self._ready, []
+        return True
+
+    def _end_round(self) -> None:
+        """What the round had no allowance for comes first in the next."""
+        for index in self._round or ():
+            heappush(self._ready, index)
+        self._round = None
+
+    def _end(self, why: str) -> None:
+        """Decide everything that is open or still to come."""
+        self._ready, self._round, self._waiting = [], None, 0
+        for block in self._blocks:
+            if block is not None:
+                block.waiting = [[], []]
+        for index in sorted(self._open):
+            self._decide(index, self._open[index], why)
+        for bucket in sorted(self._held):
+            self._drop(self._held.pop(bucket), why)
+        self._drop(self._coming, why)
+        self._ended = True
+
+
+def _drawn(key: str) -> tuple[float, float]:
+    """Two numbers in [0, 1) that are the prompt's own."""
+    digest = hashlib.blake2b(key.encode(), digest_size=16).digest()
+    return int.from_bytes(digest[:8], "little") / 2**64, int.from_bytes(digest[8:], "little") / 2**64
