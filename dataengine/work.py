@@ -62,8 +62,10 @@ class Work:
 
     def engine(self, model: str = "model", *, longest: int) -> AbstractContextManager[Engine]:
         """The engine that answers for one input, with room for `longest` tokens; closed at the end of the `with`."""
-        from dataengine.inference.choose import open_engine
-
+        if self.machine.on == "ray":
+            from dataengine.inference.ray_engine import open_on_ray as open_engine
+        else:
+            from dataengine.inference.choose import open_engine
         return closing(open_engine(self.inputs[model], longest=longest, machine=self.machine, logs=self.root / "logs"))
 
     def each_shard(self, judge: Judge, data: str = "data", *, given: Mapping[str, Mapping[str, Any]] | None = None) -> None:
@@ -83,14 +85,14 @@ class Work:
     def _results(
         self, judge: Judge, todo: list[Path], rows: int, given: Mapping[str, Mapping[str, Any]]
     ) -> Iterable[tuple[Path, list[shards.Landed]]]:
-        settings = {path: {**self.settings, **given.get(path.name, {})} for path in todo}
-        if self.machine.on == "ray":
+        if self.machine.on == "ray" and rows >= ROWS_WORTH_A_PROCESS:
             from dataengine.on_ray import judged
 
-            for path, parts in judged(judge, todo, settings, machine=self.machine, name=self.name):
+            for path, parts in judged(judge, todo, settings=self.settings, given=given, machine=self.machine, name=self.name):
                 yield path, [shards.land_packed(self.folder, _part(each.name, path), each.shard, rows=each.rows) for each in parts]
             return
-        if self.machine.workers <= 1 or len(todo) <= 1 or rows < ROWS_WORTH_A_PROCESS:
+        settings = {path: {**self.settings, **given.get(path.name, {})} for path in todo}
+        if self.machine.on == "ray" or self.machine.workers <= 1 or len(todo) <= 1 or rows < ROWS_WORTH_A_PROCESS:
             yield from ((path, _land_parts(judge, path, self.folder, settings[path])) for path in todo)
             return
         context = multiprocessing.get_context("spawn")

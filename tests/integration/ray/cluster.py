@@ -1,0 +1,117 @@
+"""A real Ray cluster of two nodes on this machine, one of which sees nothing of the test's files and can be taken away."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_DISABLE_IMPORT_WARNING": "1", "PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1"}
+
+
+class Cluster:
+    """Two nodes of one CPU each; `hidden` is a folder that the second node finds empty, as if it were on another machine."""
+
+    def __init__(self, hidden: Path) -> None:
+        self.port = _free_port()
+        self.address = f"127.0.0.1:{self.port}"
+        self.hidden = hidden
+        self.temporary = Path(tempfile.mkdtemp(prefix="de-ray-", dir="/tmp"))  # a short name: sockets lie in there
+        self._nodes: list[subprocess.Popen[bytes]] = []
+        common = ["--num-cpus=1", "--object-store-memory=150000000", "--disable-usage-stats", "--block"]
+        head = ["--head", f"--port={self.port}", "--node-ip-address=127.0.0.1", "--include-dashboard=false", f"--temp-dir={self.temporary}"]
+        self._start([_ray(), "start", *head, *common], ports=21_000)
+        self._wait_for_nodes(1)
+        self.start_second()
+
+    def start_second(self) -> None:
+        """The node that `kill_second` takes away."""
+        command = [_ray(), "start", f"--address={self.address}", "--node-ip-address=127.0.0.2", "--num-cpus=1"]
+        command += ["--object-store-memory=150000000", "--disable-usage-stats", "--block"]
+        alone = f'mount -t tmpfs tmpfs {self.hidden} && export TMPDIR={self.hidden} && exec "$@"'
+        self._start(["unshare", "--mount", "--map-root-user", "bash", "-c", alone, "ray", *command], ports=22_000)
+        self._wait_for_nodes(2)
+
+    def kill_second(self) -> None:
+        """Every process of the second node at once, as when a machine loses its power."""
+        for pid in _tree(self._nodes[1].pid):
+            _kill(pid)
+        self._nodes.pop(1).wait()
+
+    def close(self) -> None:
+        """End what was started here, and nothing else."""
+        for node in reversed(self._nodes):
+            for pid in _tree(node.pid):
+                _kill(pid)
+            node.wait()
+        shutil.rmtree(self.temporary, ignore_errors=True)
+
+    def _start(self, command: list[str], *, ports: int) -> None:
+        first = ports + os.getpid() % 50 * 20
+        command = [*command, f"--min-worker-port={first}", f"--max-worker-port={first + 19}"]
+        with (self.temporary / f"node{len(self._nodes)}.log").open("ab") as log:
+            self._nodes.append(subprocess.Popen(command, env={**os.environ, **QUIET}, stdout=log, stderr=log, start_new_session=True))
+
+    def _wait_for_nodes(self, count: int) -> None:
+        """Until so many nodes are alive; another process asks, so that this one stays out of the cluster."""
+        asks = (
+            "import ray; ray.init(address={address!r}, logging_level=40, log_to_driver=False); "
+            "print('alive', sum(node['Alive'] for node in ray.nodes()))"
+        )
+        end = time.monotonic() + 120
+        while time.monotonic() < end:
+            if self._nodes[-1].poll() is not None:
+                break
+            time.sleep(2)
+            code = asks.format(address=self.address)
+            done = subprocess.run([sys.executable, "-c", code], env={**os.environ, **QUIET}, capture_output=True, check=False)
+            if f"alive {count}".encode() in done.stdout:
+                return
+        logs = "\n".join(path.read_text(errors="replace")[-2_000:] for path in self.temporary.glob("node*.log"))
+        self.close()
+        raise RuntimeError(f"the cluster did not come up: {logs}")
+
+
+def can_hide() -> bool:
+    """Whether this machine lets a test have a mount namespace."""
+    command = ["unshare", "--mount", "--map-root-user", "bash", "-c", "mount -t tmpfs tmpfs /mnt"]
+    return shutil.which("unshare") is not None and subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+
+def _ray() -> str:
+    return str(Path(sys.executable).with_name("ray"))
+
+
+def _free_port() -> int:
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        return server.getsockname()[1]
+
+
+def _tree(root: int) -> list[int]:
+    """A process and all that came from it."""
+    children: dict[int, list[int]] = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        children.setdefault(int(fields[1]), []).append(int(stat.parent.name))
+    found = [root]
+    for pid in found:
+        found.extend(children.get(pid, []))
+    return found
+
+
+def _kill(pid: int) -> None:
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return

@@ -1,0 +1,58 @@
+"""Roads whose steps take long enough for a node to be lost in the middle of them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import polars as pl
+
+from dataengine.keep import keep, score
+from dataengine.machine import Machine
+from dataengine.run import run
+from dataengine.score import Score, batch_scorer, scorer
+from dataengine.step import Step
+from dataengine.work import Work
+from tests.dataengine import roads
+
+SHARDS, ROWS = 12, 500
+
+
+def make_texts(work: Work) -> None:
+    """Twelve shards of texts."""
+    for shard in range(SHARDS):
+        if f"{shard:05d}.parquet" not in work.landed:
+            made = [{"response": f"{number * 7919 % 100_003} and {number}"} for number in range(shard * ROWS, (shard + 1) * ROWS)]
+            work.land(f"{shard:05d}.parquet", pl.DataFrame(made))
+
+
+@batch_scorer
+def slow_sevens(response: pl.Series, *, seconds: float = 0.0) -> Iterator[Score]:
+    """How many sevens, after some thought about the shard."""
+    time.sleep(seconds)
+    for text in response.to_list():
+        yield Score(float(text.count("7") > 0), f"{text.count('7')} sevens")
+
+
+@scorer
+def broken(response: str) -> Score:
+    """Says nothing of anything."""
+    raise KeyError(response)
+
+
+def filtered(*, seconds: float) -> Step:
+    """Shards through a filter and a score."""
+    kept = keep(Step(name="texts", make=make_texts), slow_sevens.with_(seconds=seconds), name="sevens")
+    return score(kept, [roads.short_of_e], name="scored")
+
+
+def asked(model: Path) -> Step:
+    """What the little model says."""
+    return roads.rollouts(model, prompts=60, samples=4)
+
+
+def main(what: str, root: str, address: str, model: str) -> None:
+    """One of the roads, on a cluster where an address is given."""
+    machine = Machine(workers=1, slots=8, on="ray" if address else "local", ray_address=address or "auto")
+    run({"filtered": lambda: filtered(seconds=0.7), "asked": lambda: asked(Path(model))}[what](), Path(root), machine=machine)
