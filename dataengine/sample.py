@@ -116,6 +116,7 @@ def _make(work: Work) -> None:
 
             sampler = Sampler(
                 _with_landed(blocks(work.inputs["problems"]), work),
+                number=shards.scan(work.inputs["problems"]).select(pl.len()).collect().item(),
                 policy=ask["spending"],
                 kept=kept,
                 stratum=ask["stratum"],

@@ -17,7 +17,6 @@ from dataengine.response_rows import UNANSWERED
 from dataengine.score import SCORE, Score
 from dataengine.shards import REJECTED
 
-
 COUNTED = ("asked", "right", "wrong", "truncated", "unjudged", "picked", "tokens", "decided")
 
 

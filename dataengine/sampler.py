@@ -40,6 +40,7 @@ class Sampler:
         self,
         blocks: Iterator[Block],
         *,
+        number: int,
         policy: Policy,
         kept: Kept,
         stratum: Sequence[str],
@@ -50,7 +51,7 @@ class Sampler:
         land: Callable[[Block], None],
         bar: ProgressBar,
     ) -> None:
-        """`land` writes a finished block; it runs in a thread, one block at a time."""
+        """`number` of prompts in all blocks; `land` writes a finished block; it runs in a thread, one block at a time."""
         self.kept, self.stratum, self.said_by, self.asking, self.judge = kept, stratum, said_by, asking, judge
         self.verdicts, self.land, self.bar = verdicts, land, bar
         self.finish_reasons: Counter[str] = Counter()
@@ -62,7 +63,7 @@ class Sampler:
         self._judging = self._landing = self._errors = self._judged = 0
         self._changed = asyncio.Event()
         self._failure: BaseException | None = None
-        self.spending = Spending(self._prompts(blocks), policy)
+        self.spending = Spending(self._prompts(blocks), policy, number=number)
 
     async def run(self) -> None:
         """Until every prompt is decided and written; the first failure ends everything, and all that was stored stays."""

@@ -49,3 +49,9 @@ def obeys(response: str) -> Score:
 def one_too_few(response: pl.Series) -> list[Score]:
     """Breaks the contract of batch scorers."""
     return [Score(1.0, "")] * (len(response) - 1)
+
+
+@scorer
+def broken_on_all(response: str) -> Score:
+    """Fails on every row."""
+    raise RuntimeError("broken_on_all is broken")

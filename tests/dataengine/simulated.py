@@ -18,6 +18,7 @@ from typing import Any
 
 import polars as pl
 
+from dataengine import prompt_blocks
 from dataengine.inference import choose
 from dataengine.inference.engine import FinishReason, Response, Sampling
 from dataengine.keep import Bar
@@ -62,9 +63,10 @@ class Simulated:
         """Every (prompt, sample) it was asked for, in order."""
         self.busy = 0.0
         """Seconds that responses took, added up."""
-        self._slots = asyncio.Semaphore(self.capacity)
+        self._slots: asyncio.Semaphore | None = None
 
     async def respond(self, prompt: str, sampling: Sampling, samples: Sequence[int]) -> AsyncIterator[Response]:
+        self._slots = self._slots or asyncio.Semaphore(self.capacity)
         self.asked += [(prompt, one) for one in samples]
         made = [asyncio.ensure_future(self._one(prompt, sampling, one)) for one in samples]
         try:
@@ -82,6 +84,7 @@ class Simulated:
         pause = self.seconds * tokens / self.tokens
         if self.shuffled is not None:
             pause += 0.02 * random.Random(f"{self.shuffled} {prompt} {number}").random()
+        assert self._slots
         async with self._slots if self.slots else asyncio.Semaphore():
             if pause:
                 await asyncio.sleep(pause)
@@ -129,7 +132,7 @@ BARS = (Bar(scorer=judging.says), Bar(scorer=judging.short))
 
 def sampled(count: int = 100, **settings: Any) -> Step:
     """The step that tests sample: two bars, at most 3 kept of at most 12."""
-    chosen: dict[str, Any] = {"accept": BARS, "want": 3, "at_most": 12, "sampling": Sampling(max_tokens=2_000), **settings}
+    chosen: dict[str, Any] = {"accept": BARS, "want": 3, "at_most": 12, "sampling": Sampling(max_tokens=1_500), **settings}
     return sample(problems(count), MODEL, template=QUESTION, **chosen)
 
 
@@ -143,10 +146,14 @@ def made_with(engine: Simulated, step: Step, root: Path, *, workers: int = 1) ->
         choose.open_engine = real
 
 
-if __name__ == "__main__":
-    chosen = json.loads(sys.argv[2]) if len(sys.argv) > 2 else {}
-    count, workers, block = chosen.pop("count", 100), chosen.pop("workers", 1), chosen.pop("block", 16)
-    from dataengine import prompt_blocks
+def main(root: str, chosen: dict[str, Any]) -> None:
+    """Sample the road of `count` problems under `root`."""
+    count, workers = chosen.pop("count", 100), chosen.pop("workers", 1)
+    prompt_blocks.BLOCK = chosen.pop("block", 16)
+    made_with(Simulated(**chosen), sampled(count), Path(root), workers=workers)
 
-    prompt_blocks.BLOCK = block
-    made_with(Simulated(**chosen), sampled(count), Path(sys.argv[1]), workers=workers)
+
+if __name__ == "__main__":
+    from tests.dataengine import simulated  # the module by its own name, as fingerprints and verifiers know it
+
+    simulated.main(sys.argv[1], json.loads(sys.argv[2]) if len(sys.argv) > 2 else {})
