@@ -97,6 +97,8 @@ CONTAMINATION = (
     Column("text", pl.String, "the words found, or how the prompt begins where fuzzy"),
 )
 
+COUNTED = (Column("tokens", pl.Int32, "tokens of prompt and response as the student trains on them, by its own tokenizer"),)
+
 MIXED = (
     Column("part", pl.String, "which part of the mix the row came from"),
     Column("bucket", pl.String, "the quota it was counted in"),

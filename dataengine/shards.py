@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import json
@@ -89,12 +90,16 @@ def land_tables(folder: Path, file: str, schema: pa.Schema, tables: Iterable[pa.
 
     def write(out: BinaryIO) -> None:
         nonlocal rows
-        # Closed only when all went well: closing writes the end of the file, which a full disk would refuse once more.
         dictionary: Any = list(_short_columns(schema))  # a list of columns, which the stubs do not know
         writer = pq.ParquetWriter(out, schema, compression="zstd", compression_level=1, use_dictionary=dictionary)
-        for table in tables:
-            writer.write_table(table, row_group_size=_group_rows(table.nbytes, len(table)))
-            rows += len(table)
+        try:
+            for table in tables:
+                writer.write_table(table, row_group_size=_group_rows(table.nbytes, len(table)))
+                rows += len(table)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                writer.close()  # or it would close itself when the file is gone
+            raise
         writer.close()
 
     write_atomically(folder / file, write)
