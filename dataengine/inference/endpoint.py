@@ -40,19 +40,25 @@ class Endpoint:
         self.rests_until = self._failed_at = 0.0
         self.answered = 0
         self._lowered = 0.0
+        self._open: set[asyncio.Timeout] = set()
 
     async def post(self, session: aiohttp.ClientSession, path: str, body: bytes, *, deadline: float) -> dict[str, Any]:
         """The JSON object that comes back within `deadline` seconds; else one of the errors of `failures`."""
-        return await self._ask(session, "POST", path, body, deadline)
+        return reply_of(*await self.raw(session, "POST", path, body, deadline=deadline))
 
     async def get(self, session: aiohttp.ClientSession, path: str, *, deadline: float) -> dict[str, Any]:
         """Likewise, without a body."""
-        return await self._ask(session, "GET", path, None, deadline)
+        return reply_of(*await self.raw(session, "GET", path, None, deadline=deadline))
 
-    async def _ask(self, session: aiohttp.ClientSession, method: str, path: str, body: bytes | None, deadline: float) -> dict[str, Any]:
+    async def raw(
+        self, session: aiohttp.ClientSession, method: str, path: str, body: bytes | None, *, deadline: float
+    ) -> tuple[int, Mapping[str, str], bytes]:
+        """Status, headers and body of a reply, whatever they are; Failure where none came whole."""
+        limit = asyncio.timeout(deadline)
+        self._open.add(limit)
         try:
             async with (
-                asyncio.timeout(deadline),
+                limit,
                 session.request(method, self.url + path, data=body, headers=self.headers(), allow_redirects=False) as reply,
             ):
                 content = await whole(reply)
@@ -60,7 +66,14 @@ class Endpoint:
             raise Failure(f"no answer within {deadline:.0f} s", late=True) from None
         except (aiohttp.ClientError, OSError) as error:
             raise Failure(f"{type(error).__name__} {error}".rstrip()) from None
-        return reply_of(reply.status, reply.headers, self.without_key(content))
+        finally:
+            self._open.discard(limit)
+        return reply.status, reply.headers, self.without_key(content)
+
+    def drop(self) -> None:
+        """End every request that is open here: they fail, and are asked elsewhere."""
+        for each in self._open:
+            each.reschedule(0.0)
 
     def headers(self) -> Mapping[str, str]:
         """With the key, where there is one."""

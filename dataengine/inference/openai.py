@@ -17,6 +17,7 @@ from dataengine.inference.engine import FinishReason, Response, Sampling
 from dataengine.inference.event_stream import streamed
 from dataengine.inference.failures import BadRequest, Failure, KeyRefused, NotThere, Unanswered, context_in
 from dataengine.inference.loop_thread import LoopThread
+from dataengine.inference.refusals import Refusals
 from dataengine.inference.served_reply import BYTES_PER_TOKEN, Said, said_in
 from dataengine.inference.served_tokens import ServedTokens, until_stop
 from dataengine.inference.spent import Spent
@@ -27,8 +28,6 @@ from dataengine.progress import say
 
 ADVICE = "see to the servers and run the same command again, or give more --openai.patience"
 LEARN_SECONDS = 10.0
-BAD_IN_ROW = 8
-"""After so many bad requests without an answer between, it is tried again whether anything is answered at all."""
 SEEDS = 2**31
 """Many servers take no larger seed."""
 HARMLESS = "Hello"
@@ -64,8 +63,6 @@ class OpenAIEngine:
         self._endpoints = Endpoints(everything, patience=settings.patience, advice=ADVICE)
         self.spent = Spent()
         self._tokens, self._takes_ids, self._keeps_stop = tokens, False, False
-        self._known_good: set[str] = set()
-        self._bad_in_row = 0
         self._thread = LoopThread("dataengine-openai")
         try:
             self._thread.run(self._open())
@@ -93,7 +90,7 @@ class OpenAIEngine:
 
     async def _open(self) -> None:
         self._session = new_session()
-        self._probing = asyncio.Lock()
+        self._refusals = Refusals()
         versions = await asyncio.gather(*(self._vllm_version(each) for each in self._endpoints.all))
         self._keeps_stop = all(versions)
         if self._tokens is not None:
@@ -133,7 +130,6 @@ class OpenAIEngine:
         path, body = await self._request(prompt, sampling, sample)
         try:
             said = await self._asked(path, body, sampling.stop)
-            self._bad_in_row = 0
         except (Unanswered, BadRequest) as no:
             reason: FinishReason = no.finish_reason if isinstance(no, Unanswered) else "refused"
             if isinstance(no, BadRequest) or reason == "prompt_too_long":
@@ -188,7 +184,7 @@ class OpenAIEngine:
         while True:
             try:
                 said = await self._ask_somebody(path, body, stop, first=first)
-                self._known_good.add(form)
+                self._refusals.answered(form)
                 return said
             except (Unanswered, BadRequest) as no:
                 name = next((name for name in (self._settings.max_tokens_name, "max_tokens") if name in body), None)
@@ -244,30 +240,21 @@ class OpenAIEngine:
 
     async def _sure_it_is_the_prompt(self, path: str, body: dict[str, Any], no: Unanswered | BadRequest) -> None:
         """ValueError where a harmless prompt is not answered either: then it is what we ask for, and nothing may be put down to prompts."""
-        form = _form(body)
-        self._bad_in_row += 1
-        if form in self._known_good and self._bad_in_row < BAD_IN_ROW:
-            return
-        async with self._probing:
-            if form in self._known_good and self._bad_in_row < BAD_IN_ROW:
-                return
-            harmless: dict[str, Any] = {**body}
-            if "messages" in body:
-                harmless["messages"] = [{"role": "user", "content": HARMLESS}]
-            elif isinstance(body["prompt"], list):
-                assert self._tokens is not None
-                harmless["prompt"] = await self._tokens.encode(HARMLESS)
-            else:
-                harmless["prompt"] = HARMLESS
-            try:
-                await self._asked(path, harmless, (), first=True)
-                self._bad_in_row = 0
-            except (Unanswered, BadRequest) as also:
-                settings = ", ".join(f"{name}={value!r}" for name, value in body.items() if name not in UNTOLD)
-                raise ValueError(
-                    f"the server refuses everything that is asked in this form: {also}. Asked: {settings}. "
-                    "Mend the sampling (max_tokens beside the server's context), or the body of Model.served"
-                ) from None
+        harmless: dict[str, Any] = {**body}
+        if "messages" in body:
+            harmless["messages"] = [{"role": "user", "content": HARMLESS}]
+        elif isinstance(body["prompt"], list):
+            assert self._tokens is not None
+            harmless["prompt"] = await self._tokens.encode(HARMLESS)
+        else:
+            harmless["prompt"] = HARMLESS
+        also = await self._refusals.everything(_form(body), lambda: self._asked(path, harmless, (), first=True))
+        if also is not None:
+            settings = ", ".join(f"{name}={value!r}" for name, value in body.items() if name not in UNTOLD)
+            raise ValueError(
+                f"the server refuses everything that is asked in this form: {also}. Asked: {settings}. "
+                "Mend the sampling (max_tokens beside the server's context), or the body of Model.served"
+            )
 
     async def _mistake(self, endpoint: Endpoint, error: NotThere | KeyRefused) -> ValueError:
         """A wrong key, model or address, with the names that there are."""
