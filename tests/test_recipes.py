@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 
 from dataengine import shards
+from dataengine.cli import main
 from dataengine.explain import trace, training_data
 from dataengine.machine import Machine
 from dataengine.recipes.find import find, shipped
-from dataengine.recipes.rejection import agreement, rejection
+from dataengine.recipes.recorded import agreement
+from dataengine.recipes.rejection import rejection
 from dataengine.recipes.tiny import tiny
 from dataengine.recipes.tiny_base import tiny_base
 from dataengine.run import run
@@ -61,13 +63,31 @@ def test_recorded_outputs_become_a_mix_a_card_and_a_table_of_agreement(tmp_path:
     ]
     file = tmp_path / "said.jsonl"
     file.write_text("".join(json.dumps(row) + "\n" for row in said))
-    folder = run(rejection([str(file)], rows=2), tmp_path / "runs", machine=Machine(workers=1))
+    folder = run(rejection(recordings=[str(file)]), tmp_path / "runs", machine=Machine(workers=1))
     card = (folder / "README.md").read_text(encoding="utf-8")
     assert "2 rows, made by" in card
     assert "| them | 2 | 1 | 0 | 1 | 0 |" in card
     verdicts = shards.read(next((tmp_path / "runs").glob("verdicts-????????")))
     assert agreement(verdicts)["rows"].to_list() == [2]
     assert verdicts["model"].to_list() == ["a", "b", "a"]
+
+
+def test_problems_become_a_mix_with_its_card_and_a_quota_that_is_short_is_status_3(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    leaked = "What is 1 plus 2 plus 3 plus 4 plus 5 plus 6 plus 7?"
+    (tmp_path / "evaluation.jsonl").write_text(json.dumps({"question": leaked, "dataset": "held out", "id": "1"}) + "\n")
+    (tmp_path / "quotas.yaml").write_text("quotas:\n  - {part: reasoning, rows: 5, where: {domain: math}}\n")
+    road = ["run", "rejection", "--root", str(tmp_path), "--workers", "1", "--limit", "10", "--want", "1", "--at_most", "8"]
+    command = [*road, "--evaluation", json.dumps([str(tmp_path / "evaluation.jsonl")]), "--quotas", str(tmp_path / "quotas.yaml")]
+    assert main(command) == 0
+    card = capsys.readouterr().out
+    assert "5 rows, made by" in card
+    assert "held out" in card
+    rows = shards.read(next(tmp_path.glob("mix-????????")))
+    assert rows["is_right"].struct.field("value").to_list() == [1.0] * 5
+    assert main([*command, "--scale", "10"]) == 3
+    assert "short" in capsys.readouterr().err
 
 
 def test_the_base_models_are_made_by_their_recipe(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Recorded model outputs as steps: the problems they answer, a model that says them again, and what was published about them."""
+"""Recorded model outputs as steps: the problems they answer, their responses once more, and what was published about them."""
 
 from __future__ import annotations
 
@@ -8,8 +8,12 @@ from pathlib import Path
 import polars as pl
 
 from dataengine import shards
+from dataengine.card import card_text
+from dataengine.generate import generate
+from dataengine.inference.engine import Sampling
 from dataengine.lines import json_lines
 from dataengine.names import nearest
+from dataengine.shards import write_atomically
 from dataengine.sources import Content, frame, prompt_id
 from dataengine.step import Model, Step
 from dataengine.templates import Template
@@ -17,6 +21,9 @@ from dataengine.work import Work
 
 ASKED = Template(name="asked", text="{{ question }}")
 """The question as it stands: recordings are looked up by it."""
+
+AS_RECORDED = Sampling(max_tokens=1_000_000)
+"""Nothing is drawn: how the recordings were sampled is not known."""
 
 
 def recording_of(files: Sequence[Path], *, problem: str, answer: str, response: str, name: str = "recorded") -> Model:
@@ -33,6 +40,45 @@ def problems_of(recording: Model, *, name: str = "problems") -> Step:
 def with_published(rollouts: Step, recording: Model, *, name: str = "rollouts-published") -> Step:
     """Replayed rollouts with the model that really said each, and the verdict that was published for it."""
     return Step(name=name, make=_make_published, inputs={"data": rollouts, "recording": recording})
+
+
+def replayed(files: Sequence[Path], *, problem: str, answer: str, response: str) -> Step:
+    """Every recorded response as a row of ours, with the verdict that was published for it."""
+    said = recording_of(files, problem=problem, answer=answer, response=response)
+    made = generate(problems_of(said), said, samples="recorded", template=ASKED, sampling=AS_RECORDED, name="rollouts")
+    return with_published(made, said)
+
+
+def card_with_agreement(mixed: Step, judged: Step, *, title: str, name: str) -> Step:
+    """The card of a mix, and beside published verdicts those of `answer_matches`."""
+    return Step(name=name, make=_make_card, inputs={"mix": mixed, "verdicts": judged}, settings={"title": title})
+
+
+def agreement(rows: pl.DataFrame) -> pl.DataFrame:
+    """Published verdict against ours by who published it: rows, agreements, the two kinds of difference, and what we left unjudged."""
+    ours = pl.col("answer_matches").struct.field("value")
+    compared = rows.filter(pl.col("published").is_not_null()).with_columns(ours=ours >= 1.0)
+    return (
+        compared.group_by("published_by", maintain_order=True)
+        .agg(
+            rows=pl.len(),
+            agree=(pl.col("ours") == pl.col("published")).sum(),
+            only_we_say_right=(pl.col("ours") & ~pl.col("published")).sum(),
+            only_they_say_right=(~pl.col("ours") & pl.col("published")).sum(),
+            unjudged=pl.col("ours").is_null().sum(),
+        )
+        .sort("rows", descending=True)
+    )
+
+
+def _make_card(work: Work) -> None:
+    table = agreement(shards.read(work.inputs["verdicts"]))
+    work.notes["agreement"] = table.to_dicts()
+    lines = ["", "## Agreement with published verdicts", "", f"| {' | '.join(table.columns)} |", "|---" + "|---:" * (table.width - 1) + "|"]
+    lines += ["| " + " | ".join(str(cell) for cell in row) + " |" for row in table.iter_rows()]
+    text = "\n".join([*card_text(work.inputs["mix"], work.root, title=work.settings["title"]), *lines]) + "\n"
+    for file in ("README.md", "summary.txt"):
+        write_atomically(work.folder / file, lambda out: out.write(text.encode()))
 
 
 def _make_recorded(work: Work) -> None:

@@ -1,68 +1,202 @@
-"""Recorded model outputs become a clean dataset: replay, verify, filter, mix, card, and the agreement with published verdicts."""
+"""Problems and a model become a clean dataset: adaptive sampling, verdicts, duplicates and leaks out, an exact mix, and its card.
+
+DeepSeek-R1 v1 2.3.3: several responses a prompt, only right ones kept, no mixed languages, long paragraphs or code blocks in the thoughts.
+How many samples, at which temperature and with which bars was not published: those defaults are ours.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-import polars as pl
-
-from dataengine import shards
-from dataengine.card import card_text
-from dataengine.generate import generate
+from dataengine.bring import bring
+from dataengine.card import card
+from dataengine.chat_template import chat_template
+from dataengine.dedup import dedup
 from dataengine.inference.engine import Sampling
-from dataengine.keep import keep, score
-from dataengine.mix import Quota, mix
-from dataengine.recipes.recorded import ASKED, problems_of, recording_of, with_published
-from dataengine.shards import write_atomically
-from dataengine.step import Step
-from dataengine.work import Work
+from dataengine.keep import Bar, keep, score
+from dataengine.messages import MESSAGES
+from dataengine.mix import mix
+from dataengine.names import nearest
+from dataengine.quotas import Quota, read_quotas
+from dataengine.recipes.recorded import card_with_agreement, replayed
+from dataengine.recipes.tiny import MODELS
+from dataengine.recipes.tiny_rows import arithmetic
+from dataengine.sample import sample
+from dataengine.sources import problems as problems_of_file
+from dataengine.step import Model, Step
+from dataengine.templates import QUESTION, R1_ZERO, Template
 from filters.answers import answer_matches
+from filters.count_tokens import count_tokens
+from filters.decontaminate import decontaminate
 from filters.language import language_share
+from filters.readability import readable
 from filters.repetition import not_repetitive
+from filters.right import is_right
 
-AS_RECORDED = Sampling(max_tokens=1_000_000)
-"""Nothing is drawn: how the recordings were sampled is not known."""
+TITLE = "Rejection-sampled reasoning"
+
+TINY_TOKENS = 160
+"""Of one response in the tiny world."""
+
+TEMPLATES = {"question": QUESTION, "r1_zero": R1_ZERO, "messages": MESSAGES}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bars:
+    """What a response must reach beside being right; the published rules, our thresholds."""
+
+    language: float = 0.99
+    """Share of the thoughts' words in the question's language."""
+    readable: float = 1.0
+    """Share of the thoughts outside of code blocks and long paragraphs."""
+    repetition: float = 1.0
+    """1: nothing loops, no line or run of words is said over and over."""
 
 
 def rejection(
-    recordings: list[str], *, problem: str = "problem", answer: str = "gold", response: str = "output", rows: int = 1_000, seed: int = 0
+    *,
+    problems: str = "",
+    columns: dict[str, str] | None = None,
+    constants: dict[str, str] | None = None,
+    model: str = "",
+    revision: str = "",
+    recordings: list[str] | None = None,
+    template: str = "auto",
+    temperature: float = 1.0,
+    top_p: float = 1.0,
+    max_tokens: int = 32_768,
+    want: int = 4,
+    at_most: int = 64,
+    budget: int | None = None,
+    pick: str = "shortest",
+    bars: Bars = Bars(),
+    evaluation: list[str] | None = None,
+    alike: float = 0.8,
+    student: str = "",
+    more: dict[str, str] | None = None,
+    quotas: str = "",
+    scale: float = 1.0,
+    seed: int = 0,
 ) -> Step:
-    """Recorded outputs (JSONL files) through the whole funnel to a mix of `rows` rows, with a card and a table of agreement.
+    """From problems and a model to a verified, deduplicated, decontaminated mix with its card.
 
-    `problem`, `answer` and `response` name the files' columns; `verdict` and `verdict_by`, where the files have them, are compared.
+    Without problems and model it runs in the tiny world, in a minute. What only changes the speed (engine, servers, workers, Ray) is told
+    beside the recipe's settings: `--engine vllm --vllm.python PATH`.
+
+    Args:
+        problems: Parquet or JSONL file (.gz, .zst) of problems with `question` or `messages`, and `answer` or `checks`.
+        columns: our names to the file's, such as {"question": "problem"}.
+        constants: columns that are the same for every problem, such as {"domain": "math", "license": "mit"}.
+        model: a model folder, or the name of a model that servers of the engine `openai` have.
+        revision: for a served model, whatever tells this version of it from the next.
+        recordings: JSONL files of what models said (columns `problem`, `gold`, `output`, and `verdict` where one was published) instead of
+            problems and a model; nothing is generated, and the card ends with the agreement.
+        template: chat (the model's own), messages (for services), r1_zero, question; auto takes the first that fits.
+        temperature: of sampling. Not published for this stage; 1.0 spreads samples most.
+        top_p: of sampling.
+        max_tokens: of one response; longer ones are truncated, which is not wrong.
+        want: right responses to a problem that are enough.
+        at_most: responses that one problem is asked for at most.
+        budget: generated tokens of the whole run; spent where most is kept for them.
+        pick: which of several right responses are kept: shortest, random or diverse.
+        bars: what a response must reach beside being right.
+        evaluation: files or folders of evaluation problems; rows that share ten words in a row with one are dropped.
+        alike: share of five-word shingles from which two questions, or two responses to one question, count as the same.
+        student: tokenizer of the student (folder or tokenizer.json): the column `tokens` counts what it will be trained on.
+        more: other parts of the mix, such as {"general": "general.jsonl"}, in any format that `dataengine bring` reads.
+        quotas: YAML file of quotas or the name of a shipped one (r1_804745); without, everything that was kept is in the mix.
+        scale: multiplies the quotas.
+        seed: of sampling and mixing.
     """
-    said = recording_of([Path(file) for file in recordings], problem=problem, answer=answer, response=response)
-    made = generate(problems_of(said), said, samples="recorded", template=ASKED, sampling=AS_RECORDED, name="rollouts")
-    judged = score(with_published(made, said), [answer_matches], name="verdicts")
-    right = keep(judged, answer_matches, name="right")
-    fluent = keep(right, not_repetitive, name="not-repetitive")
-    one_language = keep(fluent, language_share, at_least=0.99, name="one-language")
-    mixed = mix({"reasoning": one_language}, [Quota(part="reasoning", rows=rows)], seed=seed)
-    return Step(name="rejection", make=_make, inputs={"mix": mixed, "verdicts": judged})
-
-
-def agreement(rows: pl.DataFrame) -> pl.DataFrame:
-    """Published verdict against ours by who published it: rows, agreements, the two kinds of difference, and what we left unjudged."""
-    ours = pl.col("answer_matches").struct.field("value")
-    compared = rows.filter(pl.col("published").is_not_null()).with_columns(ours=ours >= 1.0)
-    return (
-        compared.group_by("published_by", maintain_order=True)
-        .agg(
-            rows=pl.len(),
-            agree=(pl.col("ours") == pl.col("published")).sum(),
-            only_we_say_right=(pl.col("ours") & ~pl.col("published")).sum(),
-            only_they_say_right=(~pl.col("ours") & pl.col("published")).sum(),
-            unjudged=pl.col("ours").is_null().sum(),
+    judged = _judged(recordings, columns=columns) if recordings else None
+    if judged:
+        kept = judged
+        for bar in (*_bars(bars), Bar(scorer=answer_matches)):
+            kept = keep(kept, bar.scorer, at_least=bar.at_least)
+    else:
+        told = _template(template, model=model)
+        kept = sample(
+            _asked(problems, columns=columns, constants=constants, evaluation=evaluation, alike=alike, seed=seed),
+            _model(model, revision=revision),
+            accept=[*_bars(bars), Bar(scorer=is_right)],
+            want=want,
+            at_most=at_most,
+            budget=budget,
+            pick=pick,
+            template=told,
+            sampling=Sampling(temperature=temperature, top_p=top_p, max_tokens=max_tokens if model else TINY_TOKENS, seed=seed),
+            parts="zero" if told in (QUESTION, R1_ZERO) else "r1",
+            name="sampled",
         )
-        .sort("rows", descending=True)
+    kept = dedup(kept, on="response", within="prompt_id", similarity=alike, prefer="shortest", name="distinct-responses")
+    if evaluation:
+        kept = decontaminate(kept, evaluation, on=("messages", "response"), name="unleaked")
+    if student:
+        kept = count_tokens(kept, Path(student))
+    parts = {"reasoning": kept, **{part: bring(file, name=f"brought-{part}") for part, file in (more or {}).items()}}
+    mixed = mix(parts, _quotas(quotas, scale=scale, parts=list(parts)), seed=seed)
+    return card_with_agreement(mixed, judged, title=TITLE, name="rejection") if judged else card(mixed, title=TITLE, name="rejection")
+
+
+def _judged(files: Sequence[str], *, columns: dict[str, str] | None) -> Step:
+    named = {"question": "problem", "answer": "gold", "response": "output", **(columns or {})}
+    said = replayed([Path(file) for file in files], problem=named["question"], answer=named["answer"], response=named["response"])
+    return score(said, [answer_matches], name="verdicts")
+
+
+def _asked(
+    file: str,
+    *,
+    columns: dict[str, str] | None,
+    constants: dict[str, str] | None,
+    evaluation: Sequence[str] | None,
+    alike: float,
+    seed: int,
+) -> Step:
+    """The problems without those that say the same, and without those of evaluation sets: what is not asked costs nothing."""
+    made = (
+        problems_of_file(file, columns=columns, constants=constants) if file else arithmetic(120, seed=seed, split="train", name="problems")
     )
+    distinct = dedup(made, on="messages", similarity=alike, name="distinct-problems")
+    return decontaminate(distinct, evaluation, on=("messages",), name="unleaked-problems") if evaluation else distinct
 
 
-def _make(work: Work) -> None:
-    table = agreement(shards.read(work.inputs["verdicts"]))
-    work.notes["agreement"] = table.to_dicts()
-    lines = ["", "## Agreement with published verdicts", "", f"| {' | '.join(table.columns)} |", "|---" + "|---:" * (table.width - 1) + "|"]
-    lines += ["| " + " | ".join(str(cell) for cell in row) + " |" for row in table.iter_rows()]
-    text = "\n".join([*card_text(work.inputs["mix"], work.root, title="Kept rows of recorded outputs"), *lines]) + "\n"
-    for file in ("README.md", "summary.txt"):
-        write_atomically(work.folder / file, lambda out: out.write(text.encode()))
+def _model(model: str, *, revision: str) -> Model:
+    if not model:
+        return Model.at(MODELS / "base", name="tiny-base")
+    return Model.at(model) if Path(model).is_dir() else Model.served(model, revision=revision)
+
+
+def _template(name: str, *, model: str) -> Template:
+    """The template of that name; `auto` is the model's own, of a model that has none R1-Zero's, in the tiny world the question."""
+    if name in TEMPLATES:
+        return TEMPLATES[name]
+    if name not in ("auto", "chat"):
+        raise ValueError(f"there is no template {name!r}. {nearest(name, ('auto', 'chat', *TEMPLATES))}")
+    if not model:
+        return QUESTION
+    if not Path(model).is_dir():
+        return MESSAGES
+    try:
+        return chat_template(Path(model))
+    except ValueError:
+        if name == "chat":
+            raise
+        return R1_ZERO
+
+
+def _bars(bars: Bars) -> Sequence[Bar]:
+    """Cheapest first: a row that fails one is not shown to the next."""
+    return [
+        Bar(scorer=not_repetitive, at_least=bars.repetition),
+        Bar(scorer=readable, at_least=bars.readable),
+        Bar(scorer=language_share, at_least=bars.language),
+    ]
+
+
+def _quotas(file: str, *, scale: float, parts: Sequence[str]) -> list[Quota]:
+    if file:
+        return read_quotas(file, scale=scale)
+    return [Quota(part=part, rows=1_000_000_000, at_most=True) for part in parts]
