@@ -1,4 +1,4 @@
-"""verifiers' rows: prompt, answer, info and task; the environment makes its own responses."""
+"""verifiers' rows: prompt, answer and info (and, in old files, task); the environment makes its own responses."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import polars as pl
 from dataengine.columns import MESSAGES
 from dataengine.formats.shape import CannotCarry, Format, Row, as_messages, asked, others, text_or_none
 
-INFO = ("prompt_id", "language", "source", "source_row", "license", "checks", "pass_rate")
-"""What goes into `info`, as JSON text, which verifiers reads back before a rollout."""
+INFO = ("prompt_id", "domain", "language", "source", "source_row", "license", "checks", "pass_rate")
+"""What goes into `info`, as JSON text, which verifiers reads back before a rollout. No `task` is written: 0.1.14 wants an object there."""
 
 
 def _write(rows: Sequence[Row]) -> dict[str, Any]:
@@ -23,7 +23,6 @@ def _write(rows: Sequence[Row]) -> dict[str, Any]:
         "prompt": asked(row),
         "answer": "" if answer is None else answer,
         "info": json.dumps(info if answer is not None else {**info, "answer": None}, ensure_ascii=False),
-        "task": row.get("domain") or "default",
     }
 
 
@@ -40,7 +39,7 @@ def _read(row: Row) -> list[dict[str, Any]]:
         **others(row, "prompt", "question", "answer", "info", "task", "example_id"),
         "messages": as_messages(asked_for),
         "answer": info["answer"] if "answer" in info else text_or_none(row.get("answer")),
-        "domain": None if row.get("task") in (None, "default") else row["task"],
+        "domain": None if row.get("task") in (None, "", "default") else row["task"],
         **{name: value for name, value in info.items() if name in INFO and name != "prompt_id"},
     }
     rest = {name: value for name, value in info.items() if name not in (*INFO, "answer")}
@@ -54,6 +53,6 @@ VERIFIERS = Format(
     unit="prompt",
     read=_read,
     write=_write,
-    schema={"prompt": MESSAGES, "answer": pl.String, "info": pl.String, "task": pl.String},
+    schema={"prompt": MESSAGES, "answer": pl.String, "info": pl.String},
     loses="responses (the environment makes its own) and score columns",
 )
