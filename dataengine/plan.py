@@ -6,10 +6,13 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import polars as pl
+
 from dataengine import shards
 from dataengine.machine import Machine
 from dataengine.run import run
 from dataengine.sources import head
+from dataengine.spending_policy import Fixed
 from dataengine.step import Model, Step, ancestors, rebuilt
 
 
@@ -35,25 +38,38 @@ def plan(step: Step, root: Path) -> Iterator[str]:
         yield f"{'there  ' if there else 'to make'}  {at.folder}{known}" + (
             f"  <- {', '.join(b.folder for b in at.inputs.values())}" if at.inputs else ""
         )
-        if not there and "samples" in at.settings and "template" in at.settings:
+        if not there and "sampling" in at.settings and "template" in at.settings:
             yield from _asked(at, root)
 
 
 def _asked(step: Step, root: Path) -> Iterator[str]:
     """The first prompt of a step that asks a model, and how much it asks for at most."""
-    problems = next(iter(step.inputs.values()))
-    for each in step.inputs.values():
-        problems = each if not isinstance(each, Model) else problems
-    if shards.is_finished(problems.place(root)):
-        rows = shards.read(problems.place(root))
-    elif all(is_source(at) or at.name == problems.name for at in ancestors(problems)):
-        with tempfile.TemporaryDirectory() as folder:
-            rows = shards.read(run(problems, folder, machine=Machine(workers=1)))
-    else:
-        yield f"         its prompts come from {problems.folder}, which is not there yet"
+    data = [each for each in step.inputs.values() if not isinstance(each, Model)]
+    rows = _problems(data[0], root) if data else None
+    if rows is None or rows.is_empty():
+        yield f"         its prompts come from {data[0].folder if data else 'nowhere'}, which is not there yet"
         return
-    samples, most = step.settings["samples"], step.settings["sampling"].max_tokens
-    count = rows[samples].sum() if isinstance(samples, str) else len(rows) * samples
-    yield f"         {len(rows):,} prompts, {count:,} responses, at most {count * most:,} tokens; the first prompt:"
+    count, most = _responses(step, rows), step.settings["sampling"].max_tokens
+    yield f"         {len(rows):,} prompts, at most {count:,} responses and {count * most:,} tokens; the first prompt:"
     for line in step.settings["template"].render(rows["messages"].to_list()[0]).splitlines():
         yield f"         | {line}"
+
+
+def _problems(data: Step, root: Path) -> pl.DataFrame | None:
+    """The rows that are asked about; where filters stand before them that have not run, those of the source; None if there are several."""
+    if shards.is_finished(data.place(root)):
+        return shards.read(data.place(root))
+    sources = [at for at in ancestors(data) if is_source(at)]
+    if len(sources) != 1:
+        return None
+    with tempfile.TemporaryDirectory() as folder:
+        return shards.read(run(sources[0], folder, machine=Machine(workers=1)))
+
+
+def _responses(step: Step, rows: pl.DataFrame) -> int:
+    """How many responses a step asks for at most."""
+    if "spending" in step.settings:
+        spending = step.settings["spending"]
+        return len(rows) * (spending.samples if isinstance(spending, Fixed) else spending.at_most)
+    samples = step.settings["samples"]
+    return rows[samples].sum() if isinstance(samples, str) else len(rows) * samples

@@ -21,7 +21,7 @@ def command(argv: list[str]) -> None:
     if not argv or argv[0].startswith("-"):
         raise ValueError(f"run wants a recipe first: dataengine run RECIPE. {nearest('', shipped())}")
     recipe = find(argv[0])
-    parser = parser_of(f"dataengine run {argv[0]}", inspect.getdoc(recipe) or "")
+    parser = parser_of(f"dataengine run {argv[0]}", (inspect.getdoc(recipe) or "").partition("\nArgs:")[0])
     parser.add_argument("--config", action="config", help="YAML file with settings; flags after it win")
     parser.add_argument("--root", type=Path, default=Path("runs"), help="folder of everything that is made")
     parser.add_argument("--dry-run", action="store_true", help="print the plan and make nothing")
