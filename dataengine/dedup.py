@@ -22,7 +22,7 @@ from dataengine.names import nearest
 from dataengine.shards import REJECTED
 from dataengine.step import Step
 from dataengine.texts import joined_text
-from dataengine.work import Work
+from dataengine.work import Work, warn
 
 PROMPTS = ("messages",)
 """What is compared are prompts: all rows of one prompt stay or go together."""
@@ -45,7 +45,8 @@ def dedup(
     `similarity`: share of five-word shingles in common (Jaccard, estimated to 0.035), from 0.5 to 1; None compares word for word. Case,
     accents, punctuation and LaTeX signs do not count. `within`: only rows with the same values there are compared, as in
     `within="prompt_id"`. `prefer`: which of a group stays: the `shortest` or `longest` text, or a column, its least value (`-column`: its
-    greatest); among equals the least row id. With `on="messages"` prompts are compared, and all responses of a prompt stay or go together.
+    greatest); among equals the least row id. With `on="messages"` prompts are compared, and all responses of a prompt stay or go together;
+    signs are no words, so give `within="answer"` where prompts have one (`arcsin 1` is like `arcsin(-1)`).
     """
     on, within = ((each,) if isinstance(each, str) else tuple(each) for each in (on, within))
     if not on:
@@ -72,7 +73,7 @@ def _signatures(rows: pl.DataFrame, settings: Mapping[str, Any]) -> dict[str, pl
     from dataengine.hashed_words import bare_words_of, hash_of_words, parts_of
 
     texts = joined_text(rows, settings["on"])
-    hashes, filled, signatures = [], [], []
+    hashes, filled, signatures = [np.empty(0, np.uint64)], [np.empty(0, np.bool_)], [np.empty((0, minhash.BINS), np.uint16)]
     for part in parts_of(texts):
         words = bare_words_of(part)
         hashes.append(hash_of_words(words))
@@ -111,12 +112,16 @@ def _make(work: Work) -> None:
     on, near = tuple(work.settings["on"]), work.settings["similarity"] is not None
     rows, units = _units(_rows(work), prompts=on == PROMPTS, prefer=work.settings["prefer"])
     asked = (_near if near else _same)(work, units)
-    other = units.select("unit", "words", like="id").rename({"unit": "like_unit", "words": "its_words"})
-    gone = (
-        asked.filter(pl.col("like_unit").is_not_null())
-        .join(other, on="like_unit", how="left")
-        .with_columns(same=pl.col("words") == pl.col("its_words"))
+    other = units.select(
+        pl.col("unit").alias("like_unit"), pl.col("words").alias("its_words"), pl.col("answer").alias("its_answer"), like="id"
     )
+    gone = asked.filter(pl.col("like_unit").is_not_null()).join(other, on="like_unit", how="left")
+    gone = gone.with_columns(same=pl.col("words") == pl.col("its_words"))
+    if on == PROMPTS and (differ := gone.filter(pl.col("answer") != pl.col("its_answer")).height):
+        warn(
+            f"{work.name}: {differ:,} of {len(gone):,} prompts go though their answer is another than that of the prompt they are like "
+            "(other signs, other numbers): within='answer' keeps them"
+        )
     work.notes["dedup"] = {
         "compared": len(units),
         "without_words": int(units["words"].is_null().sum()),
@@ -145,11 +150,18 @@ def _split(rows: pl.DataFrame, settings: Mapping[str, Any]) -> dict[str, pl.Data
     return {"": rows.filter(pl.Series(~goes)), REJECTED: rejected}
 
 
+ROW = {
+    "shard": pl.UInt32, "row": pl.UInt32, "id": pl.String, "words": pl.UInt64, "length": pl.UInt32, "within": pl.UInt64,
+    "prefer": pl.Float64, "answer": pl.UInt64,
+}  # fmt: skip
+"""Where a row lies, what it is called, and what its place in the order depends on; hashes of its words, group and reference answer."""
+
+
 def _rows(work: Work) -> pl.DataFrame:
-    """Every row of the data without its text: where it lies, its unit, and what its place in the order depends on."""
+    """ROW of every row of the data."""
     within, prefer = work.settings["within"], work.settings["prefer"]
     column = prefer.removeprefix("-") if prefer and prefer not in PREFER else None
-    found = []
+    found = [pl.DataFrame(schema=ROW)]
     for number, path in enumerate(shards.shard_paths(work.inputs["data"])):
         data = pl.scan_parquet(path)
         there = data.collect_schema()
@@ -158,13 +170,17 @@ def _rows(work: Work) -> pl.DataFrame:
                 raise ValueError(f"dedup: there is no column {wanted!r} in {path.name}. {nearest(wanted, there)}")
         if column and not (there[column].is_numeric() or there[column] in (pl.Boolean, pl.Null)):
             raise ValueError(f"dedup prefers by numbers, and the column {column!r} holds {there[column]}; or prefer {' or '.join(PREFER)}")
+        read: dict[str, pl.Expr] = {}
+        if within:
+            read["within"] = pl.struct(pl.col(within).cast(pl.String)).hash()
+        if column:
+            read["prefer"] = pl.col(column).cast(pl.Float64)
+        if tuple(work.settings["on"]) == PROMPTS and there.get("answer") == pl.String:
+            read["answer"] = pl.when(pl.col("answer").is_not_null()).then(pl.col("answer").hash())
         signed = pl.read_parquet(work.inputs["signatures"] / path.name, columns=["id", "words", "length"])
-        values = data.select(
-            pl.struct(pl.col(within).cast(pl.String)).hash().alias("within") if within else pl.lit(0, dtype=pl.UInt64).alias("within"),
-            (pl.col(column).cast(pl.Float64) if column else pl.lit(0.0)).alias("prefer"),
-        ).collect()
-        place = signed.select(shard=pl.lit(number, dtype=pl.UInt32), row=pl.int_range(pl.len(), dtype=pl.UInt32))
-        found.append(pl.concat([place, signed, values if within or column else pl.concat([values] * len(signed))], how="horizontal"))
+        signed = signed.with_columns(row=pl.int_range(pl.len()), shard=number, within=0, prefer=0.0, answer=None)
+        values = data.select(**read).collect() if read else signed.select()
+        found.append(signed.with_columns(*values).select(pl.col(name).cast(dtype) for name, dtype in ROW.items()))
     return pl.concat(found)
 
 
@@ -174,7 +190,11 @@ def _units(rows: pl.DataFrame, *, prompts: bool, prefer: str) -> tuple[pl.DataFr
     by = "length" if prefer in PREFER else "prefer"
     rows = rows.with_columns(prefer=pl.col(by).cast(pl.Float64) * (-1.0 if prefer == "longest" or prefer.startswith("-") else 1.0))
     spoken = rows.group_by("id").agg(pl.all().exclude("prefer").first(), pl.col("prefer").min()) if prompts else rows
-    units = spoken.sort("prefer", "id", "words", "place", nulls_last=True).select("place", "id", "words", "within").with_row_index("unit")
+    units = (
+        spoken.sort("prefer", "id", "words", "place", nulls_last=True)
+        .select("place", "id", "words", "within", "answer")
+        .with_row_index("unit")
+    )
     named = units.select("id", "unit") if prompts else units.select("place", "unit")
     return rows.join(named, on="id" if prompts else "place", how="left", maintain_order="left"), units
 

@@ -15,9 +15,11 @@ from hypothesis import strategies as st
 
 from dataengine import shards, work
 from dataengine.dedup import dedup
+from dataengine.keep import keep
 from dataengine.machine import Machine
 from dataengine.minhash import BAND, BANDS, estimated_similarity, signatures_of
 from dataengine.run import run
+from dataengine.score import Score, scorer
 from dataengine.step import Step
 from tests.dataengine.given_rows import given_rows, response
 
@@ -158,6 +160,40 @@ def test_rows_without_ids_are_told_apart_by_prompt_and_sample(tmp_path: Path) ->
     assert set(gone["like"]) == {f"{rows[0]['prompt_id']}/0"}
 
 
+def test_prompts_with_other_signs_stay_within_the_same_answer_and_are_warned_of_otherwise(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    problems = [
+        ("Compute arcsin 1 in radians.", "pi/2"),
+        ("Compute arcsin (-1) in radians.", "-pi/2"),
+        ("COMPUTE arcsin 1, in radians", "pi/2"),
+    ]
+    rows = [response(text, "x", number=number, answer=answer) for number, (text, answer) in enumerate(problems)]
+    assert len(made(dedup(given_rows(rows), on="messages"), tmp_path)[0]) == 1
+    assert "of 2 prompts go though their answer is another" in capsys.readouterr().err
+    stay, _ = made(dedup(given_rows(rows), on="messages", within="answer"), tmp_path)
+    assert sorted(stay["answer"]) == ["-pi/2", "pi/2"]
+
+
+def test_shards_without_rows_are_kept_as_they_are(tmp_path: Path) -> None:
+    rows = [response("q", "the same words again", number=number) for number in range(4)]
+    some = keep(given_rows(rows, shard=2), late, name="some")
+    assert len(made(dedup(some, on="response"), tmp_path)[0]) == 1
+    assert len(made(dedup(keep(some, never), on="response"), tmp_path)[0]) == 0
+
+
+@scorer
+def late(row_id: str) -> Score:
+    """The second shard."""
+    return Score(float(int(row_id, 16) >= 2), "")
+
+
+@scorer
+def never(row_id: str) -> Score:
+    """None of them."""
+    return Score(0.0, "")
+
+
 def test_what_was_found_is_in_the_manifest(tmp_path: Path) -> None:
     text = words(100, 9)
     texts = [" ".join(text), " ".join(text).upper(), " ".join([*text[:-1], "end"]), "", "something else"]
@@ -174,7 +210,10 @@ def test_any_number_of_workers_makes_the_same_bytes(tmp_path: Path, monkeypatch:
     folders = [
         run(dedup(given_rows(rows, shard=20), on="response"), tmp_path / str(count), machine=Machine(workers=count)) for count in (1, 2)
     ]
-    contents = [{path.relative_to(folder): path.read_bytes() for path in folder.rglob("*.*")} for folder in folders]
+    contents = [
+        {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*.*") if path.suffix in (".parquet", ".json")}
+        for folder in folders
+    ]
     assert contents[0] == contents[1]
     assert len(contents[0]) == 7
 

@@ -1,0 +1,242 @@
+"""Rows with words of evaluation problems go, and no others; what was looked for is published, what cannot be read is refused."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import random
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+import zstandard
+
+from dataengine import shards, work
+from dataengine.machine import Machine
+from dataengine.run import run
+from filters.decontaminate import decontaminate
+from filters.evaluation_sets import EvaluationSets
+from tests.dataengine.given_rows import given_rows, response
+
+ONE = Machine(workers=1)
+QUESTION = "Natalia sold clips to 48 of her friends in April, and then she sold half as many clips in May. How many clips did she sell?"
+SOLUTION = "She sold 48/2 = 24 clips in May. Natalia sold 48+24 = 72 clips altogether in April and May."
+OTHER = "A robe takes 2 bolts of blue fiber and half that much white fiber. How many bolts in total does it take?"
+TOY = [
+    {"dataset": "gsm8k", "id": "n7", "question": QUESTION, "solution": SOLUTION},
+    {"dataset": "gsm8k", "id": "n8", "question": OTHER, "solution": "3"},
+    {"dataset": "sums", "id": "s1", "question": "What is 2+3?", "solution": None},
+]
+
+
+def problems(folder: Path, rows: list[dict[str, Any]] = TOY, name: str = "toy.jsonl") -> Path:
+    folder.mkdir(exist_ok=True)
+    file = folder / name
+    lines = "".join(json.dumps(row) + "\n" for row in rows).encode()
+    file.write_bytes({".gz": gzip.compress, ".zst": zstandard.compress}.get(file.suffix, bytes)(lines))
+    return file
+
+
+def filler(seed: int, count: int = 60) -> str:
+    luck = random.Random(seed)
+    return " ".join(f"word{luck.randrange(10**6)}" for _ in range(count))
+
+
+def checked(
+    rows: list[dict[str, Any]], against: Any, root: Path, **wanted: Any
+) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame, dict[str, Any]]:
+    folder = run(decontaminate(given_rows(rows, shard=4), against, **wanted), root, machine=ONE)
+    kept, gone, hits = shards.read(folder), shards.read(folder, shards.REJECTED), shards.read(folder, "hits")
+    return kept, gone, hits, shards.read_manifest(folder)["notes"]
+
+
+def numbers(rows: pl.DataFrame) -> list[int]:
+    return [int(row_id, 16) for row_id in rows["row_id"]]
+
+
+def test_rows_that_hold_a_question_or_a_solution_go_and_the_place_is_named(tmp_path: Path) -> None:
+    texts = [filler(1), f"{filler(2)} {QUESTION} {filler(3)}", f"So: {SOLUTION}", filler(4), OTHER.upper()]
+    rows = [response(f"{filler(10 + number)}?", text, number=number) for number, text in enumerate(texts)]
+    kept, gone, hits, notes = checked(rows, problems(tmp_path / "sets"), tmp_path)
+    assert (numbers(kept), numbers(gone)) == ([0, 3], [1, 2, 4])
+    assert gone["dropped_because"].to_list() == [
+        f"leaked: 26 words of gsm8k/n7 (question) in response at {len(filler(2)) + 1}:{len(filler(2)) + len(QUESTION)}",
+        "leaked: 19 words of gsm8k/n7 (solution) in response at 4:94",
+        "leaked: 22 words of gsm8k/n8 (question) in response at 0:103",
+    ]
+    assert hits.select("row", "column", "kind", "set", "problem", "part").rows() == [
+        (1, "response", "exact", "gsm8k", "n7", "question"),
+        (2, "response", "exact", "gsm8k", "n7", "solution"),
+        (0, "response", "exact", "gsm8k", "n8", "question"),
+    ]
+    for row, start, stop, text in hits.select("row_id", "start", "stop", "text").iter_rows():
+        assert texts[int(row, 16)][start:stop] == text
+    assert notes["hits"] == [{"set": "gsm8k", "rows": 3, "prompts": 3, "problems": 2, "columns": {"response": 3}}]
+
+
+def test_a_prompt_goes_with_all_its_responses_and_a_short_question_is_found_where_it_is_all(tmp_path: Path) -> None:
+    rows = [response(QUESTION, filler(number), number=number) for number in range(3)]
+    rows += [response("what is 2 + 3", filler(5), number=5), response("What is 2+3+4?", filler(6), number=6)]
+    kept, gone, hits, notes = checked(rows, problems(tmp_path / "sets"), tmp_path)
+    assert (numbers(kept), numbers(gone)) == ([6], [0, 1, 2, 5])
+    assert set(hits["column"]) == {"messages"}
+    assert [(each["set"], each["rows"], each["prompts"]) for each in notes["hits"]] == [("gsm8k", 3, 1), ("sums", 1, 1)]
+
+
+def test_what_resembles_a_question_is_reported_and_goes_only_when_asked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = (
+        QUESTION.replace("48", "7")
+        .replace("Natalia", "Omar")
+        .replace("of her", "of his")
+        .replace("half", "thrice")
+        .replace("did she", "did he")
+    )
+    rows = [response(text, filler(1), number=1), response("How many clips did Omar sell in all?", filler(2), number=2)]
+    against = problems(tmp_path / "sets")
+    kept, gone, hits, notes = checked(rows, against, tmp_path)
+    assert (numbers(kept), len(gone)) == ([1, 2], 0)
+    assert hits.select("kind", "problem", "start", "words").rows() == [("fuzzy", "n7", None, None)]
+    assert notes["hits"] == []
+    assert [(each["set"], each["rows"]) for each in notes["fuzzy"]] == [("gsm8k", 1)]
+    assert "1 rows resemble evaluation questions" in capsys.readouterr().err
+    kept, gone, _, _ = checked(rows, against, tmp_path, drop_fuzzy=True)
+    assert (numbers(kept), numbers(gone)) == ([2], [1])
+    assert gone["dropped_because"][0].startswith("resembles gsm8k/n7 (question): 0.")
+
+
+def test_an_exact_hit_is_not_reported_as_fuzzy_as_well(tmp_path: Path) -> None:
+    _, _, hits, notes = checked([response(QUESTION, "x", number=1)], problems(tmp_path / "sets"), tmp_path)
+    assert hits["kind"].to_list() == ["exact"]
+    assert notes["fuzzy"] == []
+
+
+def test_words_that_several_sets_share_count_for_each(tmp_path: Path) -> None:
+    problems(tmp_path / "sets")
+    problems(tmp_path / "sets", [{"dataset": "copied", "id": "c1", "question": QUESTION}], "copy.jsonl")
+    _, _, hits, notes = checked([response("q", QUESTION, number=1)], tmp_path / "sets", tmp_path)
+    assert sorted(hits.select("set", "problem").rows()) == [("copied", "c1"), ("gsm8k", "n7")]
+    assert [each["set"] for each in notes["hits"]] == ["copied", "gsm8k"]
+
+
+def test_what_was_looked_for_is_published_with_hashes(tmp_path: Path) -> None:
+    file = problems(tmp_path / "sets", name="toy.jsonl.zst")
+    notes = checked([response("q", "x", number=1)], [file], tmp_path)[3]
+    sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
+    assert notes["references"] == [
+        {"set": "gsm8k", "file": "toy.jsonl.zst", "sha256": sha256, "problems": 2, "grams": 17 + 10 + 13, "too_short": 1},
+        {"set": "sums", "file": "toy.jsonl.zst", "sha256": sha256, "problems": 1, "grams": 0, "too_short": 1},
+    ]
+    assert "NFKD" in notes["normalisation"]
+    assert QUESTION not in json.dumps(notes)
+
+
+def test_every_kind_of_file_reads_the_same(tmp_path: Path) -> None:
+    files = [problems(tmp_path / "sets", name=f"toy{ending}") for ending in (".jsonl", ".jsonl.gz", ".jsonl.zst")]
+    pl.DataFrame(TOY).write_parquet(tmp_path / "sets" / "toy.parquet")
+    for file in (*files, tmp_path / "sets" / "toy.parquet"):
+        notes = checked([response("q", QUESTION, number=1)], file, tmp_path)[3]
+        assert [(each["set"], each["problems"]) for each in notes["references"]] == [("gsm8k", 2), ("sums", 1)]
+        assert notes["hits"][0]["rows"] == 1
+
+
+def test_another_content_of_the_file_is_another_step(tmp_path: Path) -> None:
+    data = given_rows([response("q", "x", number=1)])
+    before = decontaminate(data, problems(tmp_path / "sets")).fingerprint
+    assert decontaminate(data, problems(tmp_path / "sets")).fingerprint == before
+    assert decontaminate(data, problems(tmp_path / "sets", TOY[:1])).fingerprint != before
+
+
+def test_gsm8k_s_answers_are_solutions_and_short_answers_are_not(tmp_path: Path) -> None:
+    file = problems(tmp_path / "sets", [{"question": OTHER, "answer": SOLUTION}, {"question": QUESTION, "answer": "72"}])
+    kept, gone, hits, notes = checked([response("q", SOLUTION, number=1)], file, tmp_path)
+    assert (len(kept), len(gone), hits["part"].to_list()) == (0, 1, ["solution"])
+    assert notes["references"][0]["too_short"] == 0
+
+
+def test_any_number_of_workers_makes_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(work, "ROWS_WORTH_A_PROCESS", 1)
+    rows = [response(filler(number), QUESTION if number % 5 == 0 else filler(number), number=number) for number in range(24)]
+    file = problems(tmp_path / "sets")
+    step = decontaminate(given_rows(rows, shard=6), file)
+    folders = [run(step, tmp_path / str(count), machine=Machine(workers=count)) for count in (1, 2)]
+    contents = [
+        {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*.*") if path.suffix in (".parquet", ".json")}
+        for folder in folders
+    ]
+    assert contents[0] == contents[1]
+    assert len(contents[0]) == 13
+
+
+REFUSED = [
+    (b"", "has no rows"),
+    (b"\n\n", "has no rows"),
+    (b'{"question": "What is it?"\n', "line 1 is not JSON"),
+    (b'{"qustion": "What is it?"}\n', "row 1 has neither question nor solution"),
+    (b'{"question": "fine"}\n{"question": null}\n', "row 2 has neither question nor solution"),
+    (b'{"question": {"a": 1}}\n', "not text"),
+    (b'{"question": 17}\n', "not text"),
+    (b'{"question": "?!"}\n', "none of the 1 problems"),
+    (b"\xff\xfe\n", "not UTF-8"),
+]
+
+
+@pytest.mark.parametrize(("content", "said"), REFUSED)
+def test_a_set_that_cannot_be_read_is_refused(tmp_path: Path, content: bytes, said: str) -> None:
+    file = tmp_path / "broken.jsonl"
+    file.write_bytes(content)
+    with pytest.raises(ValueError, match=said) as refused:
+        checked([response("q", "x", number=1)], file, tmp_path)
+    assert "broken.jsonl" in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["cut.jsonl.gz", "cut.jsonl.zst", "cut.parquet"])
+@pytest.mark.parametrize("share", [0.0, 0.4, 0.9])
+def test_half_a_file_is_refused(tmp_path: Path, name: str, share: float) -> None:
+    rows = [{"dataset": "cut", "id": str(number), "question": filler(number)} for number in range(200)]
+    pl.DataFrame(rows).write_parquet(tmp_path / "whole.parquet")
+    content = (tmp_path / "whole.parquet") if name.endswith("parquet") else problems(tmp_path / "sets", rows, name)
+    file = tmp_path / name
+    file.write_bytes(content.read_bytes()[: int(share * content.stat().st_size)])
+    with pytest.raises(ValueError, match="unchecked corpus is not decontaminated"):
+        checked([response("q", "x", number=1)], file, tmp_path)
+
+
+@pytest.mark.parametrize("place", ["nowhere.jsonl", "no/where.parquet", "empty", "a.txt"])
+def test_a_place_without_problems_is_refused(tmp_path: Path, place: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "a.txt").write_text("What is it?")
+    with pytest.raises(ValueError, match="unchecked corpus is not decontaminated"):
+        checked([response("q", "x", number=1)], place, tmp_path)
+
+
+def test_a_hub_dataset_is_read_by_its_name_and_refused_when_it_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import datasets
+
+    asked: list[Any] = []
+
+    def load(name: str, subset: str | None, *, split: str) -> Any:
+        asked.append((name, subset, split))
+        if name == "open/gsm8k":
+            return datasets.Dataset.from_list([{"question": QUESTION, "answer": SOLUTION}])
+        raise FileNotFoundError(name)
+
+    monkeypatch.setattr(datasets, "load_dataset", load)
+    kept, _, _, notes = checked([response("q", QUESTION, number=1)], "open/gsm8k:main:test", tmp_path)
+    assert (len(kept), asked) == (0, [("open/gsm8k", "main", "test")])
+    assert (notes["references"][0]["file"], notes["references"][0]["problems"]) == ("open/gsm8k:main:test", 1)
+    assert EvaluationSets(("open/gsm8k:main:test",)).identity() == ["open/gsm8k:main:test"]
+    with pytest.raises(ValueError, match=r"'open/other' cannot be read.*unchecked"):
+        checked([response("q", QUESTION, number=1)], "open/other", tmp_path)
+
+
+def test_a_wrong_column_names_the_right_one(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"no column 'respons'.*response"):
+        checked([response("q", "x", number=1)], problems(tmp_path / "sets"), tmp_path, on=("respons",))
+
+
+def test_no_set_at_all_is_refused() -> None:
+    with pytest.raises(ValueError, match="names no evaluation set"):
+        decontaminate(given_rows([]), [])
