@@ -121,10 +121,8 @@ def quality(folder: Path) -> None:
     }
     indexes = {name: (masked_index(its), exact_index(its)) for name, its in tests.items()}
     for name, its in tests.items():
-        print(
         print(f"\n{name}: {len(its)} test questions, {indexes[name][0].short} too short for the fuzzy look, ", end="")
         print(f"{indexes[name][1].short} for 10-grams")
-        )
         print(f"| rewritten | exact | fuzzy at {' | '.join(map(str, BARS))} |")
         for kind, rewrite in REWRITES.items():
             luck = random.Random(1)
