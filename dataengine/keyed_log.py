@@ -70,9 +70,9 @@ class _File:
 class KeyedLog:
     """`with KeyedLog(folder, schema={"text": pl.String}) as log: log.add(key, {"text": "a"}); log.get(key)`"""
 
-    def __init__(self, folder: Path, *, schema: Mapping[str, Any], mark: str = "", segment: int = SEGMENT) -> None:
+    def __init__(self, folder: Path, *, schema: Mapping[str, Any], mark: str = "", segment: int | None = None) -> None:
         """Rows have the columns of `schema`; those whose column `mark` is not null are marked in the index."""
-        self.folder, self.schema, self.mark, self.segment = folder, dict(schema), mark, segment
+        self.folder, self.schema, self.mark, self.segment = folder, dict(schema), mark, segment or SEGMENT
         self._table = KeyTable()
         self._files: list[_File] = []
         """By their number in places; never shortened while open."""

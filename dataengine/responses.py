@@ -17,7 +17,7 @@ from typing import Any, Self
 import polars as pl
 
 from dataengine.inference.engine import Engine, Response, Sampling
-from dataengine.keyed_log import SEGMENT, KeyedLog
+from dataengine.keyed_log import KeyedLog
 from dataengine.lines import whole
 
 STORED = {
@@ -37,13 +37,13 @@ STORED = {
 class Responses:
     """The stored responses of one model under one sampling; one process at a time has them open, any of its threads may use them."""
 
-    def __init__(self, root: Path, *, revision: str, sampling: Sampling, segment: int = SEGMENT) -> None:
+    def __init__(self, root: Path, *, revision: str, sampling: Sampling) -> None:
         self.name = (
             f"{revision[:16]}-{hashlib.blake2b(json.dumps(sampling.identity(), sort_keys=True).encode(), digest_size=4).hexdigest()}"
         )
         self.folder = root / "responses" / self.name
         self.max_tokens = sampling.max_tokens
-        self._log = KeyedLog(self.folder, schema=STORED, mark="cap", segment=segment)
+        self._log = KeyedLog(self.folder, schema=STORED, mark="cap")
 
     def __enter__(self) -> Self:
         self._log.__enter__()

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import json
 import math
 import random
@@ -30,11 +29,7 @@ from dataengine.step import Model, Step
 from dataengine.templates import QUESTION
 from dataengine.work import Work
 from tests.dataengine import judging
-
-
-def share(*said: object) -> float:
-    """A number in [0, 1) that is a hash of what is said."""
-    return int.from_bytes(hashlib.blake2b(repr(said).encode(), digest_size=7).digest(), "little") / (1 << 56)
+from tests.dataengine.said import said
 
 
 @dataclass(kw_only=True)
@@ -77,7 +72,7 @@ class Simulated:
                 one.cancel()
 
     async def _one(self, prompt: str, sampling: Sampling, number: int) -> Response:
-        tokens, text = self.says(prompt, sampling, number)
+        tokens, text = said(prompt, number, sampling.seed, tokens=self.tokens, stragglers=self.stragglers, chatter=self.chatter)
         cut = tokens > sampling.max_tokens
         tokens = min(tokens, sampling.max_tokens)
         reason: FinishReason = "length" if cut else "stop"
@@ -93,18 +88,6 @@ class Simulated:
         return Response(
             sample=number, token_ids=[7] * tokens, text=text, logprobs=[math.nan] * tokens, finish_reason=reason, prompt_tokens=len(prompt)
         )
-
-    def says(self, prompt: str, sampling: Sampling, number: int) -> tuple[int, str]:
-        """(tokens, text) of one response, before any cap."""
-        asked, rate = prompt.partition("?")[0], float(prompt.partition("rate ")[2].partition(")")[0] or 0.5)
-        drawn = (prompt, number, sampling.seed)
-        tokens = int(self.tokens * math.exp(0.5 * math.sqrt(2) * (2 * share("length", *drawn) - 1) * 1.5))
-        if share("straggler", *drawn) < self.stragglers:
-            tokens = 50 * self.tokens
-        left, _, right = asked.rpartition(" ")[2].partition("+")
-        answer = int(left) + int(right) + (share("right", *drawn) >= rate)
-        filler = f"thought {share('text', *drawn)} " * (1 + self.chatter // 28)
-        return max(1, tokens), f"<think>{filler}</think>\n\nIt is {answer}"
 
     def close(self) -> None: ...
 
