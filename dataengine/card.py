@@ -53,7 +53,7 @@ def card_text(folder: Path, root: Path, *, title: str, files: Mapping[str, str] 
     columns = rows.collect_schema().names()
     road = [(before, shards.read_manifest(before)) for before in folders_before(folder, root)]
     total = rows.select(pl.len()).collect().item() if columns else 0
-    yield from ("---", _header(rows, columns, title=title, total=written or total, files=files).strip(), "---")
+    yield from ("---", *_header(rows, columns, title=title, total=written or total, files=files).splitlines(), "---")
     made_by = shards.read_manifest(folder)
     yield from (
         "",

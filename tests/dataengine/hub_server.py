@@ -43,7 +43,7 @@ def hub_server() -> Iterator[tuple[str, Sent]]:
             self.end_headers()
             self.wfile.write(json.dumps({"error": "refused"} if sent.refuse else found).encode())
 
-        def log_message(self, *_: object) -> None:
+        def log_message(self, format: str, *args: Any) -> None:
             """Tests are quiet."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Hub)

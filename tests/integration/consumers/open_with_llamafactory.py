@@ -1,5 +1,6 @@
 """LLaMA-Factory's own loader, aligner and template on an exported folder: the rows it would train on."""
 
+# pyright: reportMissingImports=false  # the packages of another environment
 from __future__ import annotations
 
 import json

@@ -1,5 +1,6 @@
 """TRL's own trainers on exported folders, one step each: what they saw, as JSON."""
 
+# pyright: reportMissingImports=false  # the packages of another environment
 from __future__ import annotations
 
 import json

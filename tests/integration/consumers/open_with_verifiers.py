@@ -1,5 +1,6 @@
 """An environment of verifiers on an exported folder: its rows, and a rollout's state as its rubric sees it."""
 
+# pyright: reportMissingImports=false  # the packages of another environment
 from __future__ import annotations
 
 import asyncio

@@ -1,5 +1,6 @@
 """verl's own data sets on exported folders: the prompts it would ask, the references it would judge by, and rows to fine-tune on."""
 
+# pyright: reportMissingImports=false  # the packages of another environment
 from __future__ import annotations
 
 import json
