@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import time
@@ -10,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from dataengine import shards
+from dataengine import row_index, shards
 from dataengine.errors import DiskFull
 from dataengine.lock import only_one
 from dataengine.machine import Machine
@@ -102,6 +103,9 @@ def _make(step: Step, root: Path, machine: Machine, home: SecondHome | None) -> 
         "files": [{"file": each.file, "bytes": each.bytes, "blake2b": each.blake2b, "rows": each.rows} for each in files],
     }
     shards.write_manifest(folder, manifest)
+    if manifest["rows"] or manifest["rejected"]:
+        with contextlib.suppress(OSError):  # it only saves `explain` a second: a full disk may do without
+            row_index.build(folder)
     return manifest
 
 

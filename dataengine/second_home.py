@@ -158,11 +158,11 @@ class SecondHome:
 
     def _fetched(self, name: str, folder: Path, landed: Landed) -> bool:
         path = folder / landed.file
+        shards.journal(folder, landed)  # also where it cannot be had: then all parts of its shard are made again
         if not self.store.fetch(f"{name}/{landed.file}", path) or shards.describe(folder, path, rows=landed.rows) != landed:
             path.unlink(missing_ok=True)
             _warn(f"{self.store.url}/{name}/{landed.file} is not what was put there: it is made again")
             return False
-        shards.journal(folder, landed)
         self._there[f"{name}/{landed.file}"] = landed.blake2b
         return True
 

@@ -27,6 +27,10 @@ GROUP_BYTES = 16 << 20
 """Text of a row group, about: what a reader that wants a few rows has to unpack."""
 BATCH_BYTES = 32 << 20
 """Text of a batch that is read at once, about."""
+PAGE_BYTES = 1 << 20
+"""What is read from the disk at once of each column."""
+FIRST_ROWS = 64
+"""Rows that tell how long rows are."""
 LONG = frozenset({"messages", "checks", "prompt", "response", "reasoning", "summary"})
 """Columns of long texts, written without a dictionary: looking for repeated ones costs a fifth of the time (pyarrow, measured)."""
 
@@ -179,16 +183,21 @@ def journal(folder: Path, landed: Landed) -> None:
 
 
 def whole_shards(folder: Path, *, report: Callable[[str], None]) -> dict[str, Landed]:
-    """The journalled files of an unfinished folder that are still what was written; others are named and removed."""
+    """The journalled files of an unfinished folder that are still what was written; others are named and removed.
+
+    A shard is whole or is made again: where one of its parts is spoilt, the others go as well.
+    """
     found: dict[str, Landed] = {}
     journal = folder / JOURNAL
     for line in journal_lines(journal.read_bytes() if journal.exists() else b""):
         found[line.file] = line
-    for file, landed in list(found.items()):
-        if problem := _difference(folder, landed):
-            report(f"{folder / file} {problem}: making it again")
-            (folder / file).unlink(missing_ok=True)
-            del found[file]
+    spoilt = {file: problem for file, landed in found.items() if (problem := _difference(folder, landed))}
+    for file, problem in spoilt.items():
+        report(f"{folder / file} {problem}: making it again")
+    again = {Path(file).name for file in spoilt}
+    for file in [file for file in found if Path(file).name in again]:
+        (folder / file).unlink(missing_ok=True)
+        del found[file]
     for path in sorted(folder.rglob("*.parquet")):
         if path.relative_to(folder).as_posix() not in found:
             path.unlink()
@@ -224,14 +233,35 @@ def read(folder: Path, part: str = "") -> pl.DataFrame:
 
 def batches(path: Path, columns: Sequence[str] | None = None, *, size: int = BATCH_BYTES) -> Iterator[pa.RecordBatch]:
     """The rows of one shard in order, about `size` bytes of text at a time, however large its row groups are."""
-    with pq.ParquetFile(path, pre_buffer=False) as file:
-        for number in range(file.num_row_groups):
-            group = file.metadata.row_group(number)
-            rows = max(1, min(group.num_rows, group.num_rows * size // max(group.total_byte_size, 1)))
-            yield from file.iter_batches(rows, row_groups=[number], columns=columns, use_threads=False)
+    with pq.ParquetFile(path, pre_buffer=False, buffer_size=PAGE_BYTES) as file:
+        rows = max(1, size // 8 // max(1, round(_row_bytes(file, columns))))  # an eighth, as rows further on may be longer
+        waiting: list[pa.RecordBatch] = []
+        for piece in file.iter_batches(rows, columns=columns, use_threads=False):
+            if waiting and sum(each.nbytes for each in waiting) + piece.nbytes > size:
+                yield _joined(waiting)
+                waiting = []
+            waiting.append(piece)
+        if waiting:
+            yield _joined(waiting)
 
 
 def text_bytes(path: Path) -> int:
-    """Bytes of the rows of one shard before compression, as its footer has them."""
-    found = pq.read_metadata(path)
-    return sum(found.row_group(number).total_byte_size for number in range(found.num_row_groups))
+    """Bytes that the rows of one shard have in memory, about."""
+    with pq.ParquetFile(path, pre_buffer=False, buffer_size=PAGE_BYTES) as file:
+        return round(_row_bytes(file) * file.metadata.num_rows)
+
+
+def _row_bytes(file: pq.ParquetFile, columns: Sequence[str] | None = None) -> float:
+    """Mean bytes of a row: what the footer says, or what the first rows have where texts are stored once and repeated."""
+    found = file.metadata
+    first = next(file.iter_batches(FIRST_ROWS, columns=columns, use_threads=False), None)
+    if first is None or not len(first):
+        return 0.0
+    groups = [found.row_group(number) for number in range(found.num_row_groups)]
+    chunks = [group.column(place) for group in groups for place in range(group.num_columns)]
+    size = sum(chunk.total_uncompressed_size for chunk in chunks if columns is None or chunk.path_in_schema.split(".")[0] in columns)
+    return max(size / found.num_rows, first.nbytes / len(first))
+
+
+def _joined(pieces: Sequence[pa.RecordBatch]) -> pa.RecordBatch:
+    return pieces[0] if len(pieces) == 1 else pa.Table.from_batches(pieces).combine_chunks().to_batches()[0]

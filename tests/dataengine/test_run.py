@@ -87,6 +87,22 @@ def test_a_damaged_shard_of_an_unfinished_folder_is_named_and_made_again(
     assert shards.read(place).equals(shards.read(whole))
 
 
+@pytest.mark.parametrize("damage", ["flip a byte", "cut the end", "remove"])
+def test_a_damaged_part_of_a_shard_has_the_whole_shard_made_again(tmp_path: Path, damage: str) -> None:
+    """Rejected rows that were lost would be missed by nobody: the kept ones lie there and say that the shard is done."""
+    step = keep(counted(shards=3), has_letter.with_(letter="1"))
+    whole = run(step, tmp_path / "whole")
+    broken = run(step, tmp_path)
+    manifest = shards.read_manifest(broken)
+    (broken / "manifest.json").unlink()
+    for each in manifest["files"]:
+        shards.journal(broken, shards.Landed(**each))
+    _damage(broken / "rejected" / "00002.parquet", damage)
+    run(step, tmp_path)
+    assert (broken / "manifest.json").read_text() == (whole / "manifest.json").read_text()
+    assert shards.read(broken, "rejected").equals(shards.read(whole, "rejected"))
+
+
 def _damage(path: Path, damage: str) -> None:
     content = bytearray(path.read_bytes())
     if damage == "remove":

@@ -177,13 +177,14 @@ def test_different_histories_are_refused(tmp_path: Path, bucket: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", ["flip a byte", "cut the end", "remove"])
-@pytest.mark.parametrize("which", ["shard", "manifest"])
+@pytest.mark.parametrize("which", ["shard", "rejected", "manifest"])
 def test_a_damaged_object_is_named_made_again_and_mended(
     tmp_path: Path, bucket: Path, undisturbed: dict[str, bytes], damage: str, which: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     machine = Machine(workers=1, store=f"buckets://{bucket}")
     run(stored_road.whole(), tmp_path / "first", machine=machine)
-    path = next(bucket.glob("sevens-*%2F00001.parquet" if which == "shard" else "sevens-*%2Fmanifest.json"))
+    name = {"shard": "00001.parquet", "rejected": "rejected%2F00001.parquet", "manifest": "manifest.json"}[which]
+    path = bucket / f"{stored_road.whole().inputs['data'].folder}%2F{name}"
     content = bytearray(path.read_bytes())
     if damage == "remove":
         path.unlink()

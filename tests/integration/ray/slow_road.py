@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import polars as pl
 
-from dataengine.keep import keep, score
+from dataengine.keep import Bar, keep, score
 from dataengine.machine import Machine
 from dataengine.run import run
 from dataengine.score import Score, batch_scorer, scorer
 from dataengine.step import Step
+from dataengine.verifiers import open_verifiers
 from dataengine.work import Work
 from tests.dataengine import roads
 
@@ -47,6 +50,35 @@ def filtered(*, seconds: float) -> Step:
     return score(kept, [roads.short_of_e], name="scored")
 
 
+def bad() -> Step:
+    """A filter that cannot judge anything."""
+    return keep(Step(name="texts", make=make_texts), broken)
+
+
+def judged(address: str, answers: Path) -> None:
+    """Rows through verifiers, one after the other from twenty askers; the scores go into a file as they come."""
+    machine = Machine(on="ray", ray_address=address)
+    pool = open_verifiers(
+        [Bar(scorer=slow_sevens.with_(seconds=0.05))], columns={"response": pl.String, "other": pl.Int64}, machine=machine
+    )
+    texts = [f"{number * 7919 % 100_003}" for number in range(400)]
+
+    async def ask(waiting: Iterator[str]) -> None:
+        for text in waiting:
+            found = await pool.judge({"response": text, "other": 1})
+            with answers.open("a") as file:
+                file.write(json.dumps([text, found["slow_sevens"].value, found["slow_sevens"].reason]) + "\n")
+
+    async def ask_all() -> None:
+        waiting = iter(texts)
+        await asyncio.gather(*(ask(waiting) for _ in range(20)))
+
+    try:
+        asyncio.run(ask_all())
+    finally:
+        pool.close()
+
+
 def asked(model: Path) -> Step:
     """What the little model says."""
     return roads.rollouts(model, prompts=60, samples=4)
@@ -55,4 +87,8 @@ def asked(model: Path) -> Step:
 def main(what: str, root: str, address: str, model: str) -> None:
     """One of the roads, on a cluster where an address is given."""
     machine = Machine(workers=1, slots=8, on="ray" if address else "local", ray_address=address or "auto")
-    run({"filtered": lambda: filtered(seconds=0.7), "asked": lambda: asked(Path(model))}[what](), Path(root), machine=machine)
+    if what == "judged":
+        judged(address, Path(root))
+        return
+    steps = {"filtered": lambda: filtered(seconds=0.7), "asked": lambda: asked(Path(model)), "bad": bad}
+    run(steps[what](), Path(root), machine=machine)

@@ -83,6 +83,25 @@ def test_shards_are_judged_on_both_nodes_and_one_may_be_lost(cluster: Cluster, p
     cluster.start_second()
 
 
+def test_verifiers_judge_on_both_nodes_and_one_may_be_lost(cluster: Cluster, place: Path) -> None:
+    answers, log = place / "judged", place / "judged.log"
+    process = start("judged", answers, address=cluster.address)
+    wait_until(lambda: log.read_text().count("is there: 1 processes") == 2 and answers.read_bytes().count(b"\n") >= 40, process, answers)
+    cluster.kill_second()
+    assert answers.read_bytes().count(b"\n") < 380, "it was lost in the middle"
+    finished(process, answers)
+    judged = [json.loads(line) for line in answers.read_text().splitlines()]
+    assert sorted(text for text, *_ in judged) == sorted(f"{number * 7919 % 100_003}" for number in range(400))
+    assert all((value, reason) == (float("7" in text), f"{text.count('7')} sevens") for text, value, reason in judged)
+    cluster.start_second()
+
+
+def test_a_broken_scorer_stops_the_run_as_it_would_here(cluster: Cluster, place: Path) -> None:
+    process = start("bad", place / "bad", address=cluster.address)
+    assert process.wait() == 1
+    assert "dataengine.errors.Stopped: broken failed on 500 of 500 rows" in (place / "bad.log").read_text()
+
+
 def test_engines_answer_on_both_nodes_and_one_may_be_lost(cluster: Cluster, place: Path, model: Path) -> None:
     here, there = place / "asked-local", place / "asked-ray"
     finished(start("asked", here, model=model), here)
