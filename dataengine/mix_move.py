@@ -27,6 +27,8 @@ from dataengine.work import Work
 
 SHARD_BYTES = 128 << 20
 """Text of an output shard, about; and of the input shards whose rejected rows share one."""
+MOST_THREADS = 4
+"""More would wait for the disk, and each has an output shard in memory."""
 SPILLED = ".spilled"
 """Where rows wait for their output shard; thrown away at the end, and when a killed attempt begins again."""
 
@@ -78,7 +80,7 @@ def move(work: Work, plan: Plan) -> None:
     mover = _Mover(work, plan)
     try:
         with (
-            ThreadPoolExecutor(work.machine.workers) as threads,
+            ThreadPoolExecutor(min(work.machine.workers, MOST_THREADS)) as threads,
             work.bar(total=len(mover.runs) + len(mover.missing), unit="shards") as bar,
         ):
             _all(threads, bar, [partial(mover.sort_out, run) for run in range(len(mover.runs))])
