@@ -21,7 +21,8 @@ STRENGTH = 4.0
 """How many prompts' records the distribution of the parent weighs."""
 PROMPTS_OF_A_GROUP = 16
 """A stratum with fewer complete records is taken for its parent."""
-ROUNDS = 60
+ROUNDS = 200
+"""Of EM: enough for the plans to stand still."""
 
 _LOGIT_T = np.linspace(-6.5, 6.5, 41)
 RATES: Floats = np.concatenate(([0.0], 1.0 / (1.0 + np.exp(-_LOGIT_T))))

@@ -9,15 +9,13 @@ from __future__ import annotations
 import hashlib
 from collections import deque
 from collections.abc import Iterable, Iterator, Sized
-from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from typing import Any
 
 from dataengine.known import Known, Tally
-from dataengine.learned_rates import Stratum
-from dataengine.response_lengths import Ending
 from dataengine.spending_figures import SpendingFigures
 from dataengine.spending_policy import Adaptive, Fixed, Policy
+from dataengine.spending_records import Ask, Block, Decision, Outcome, Prompt, Record
 from dataengine.stopping import Plan
 
 __all__ = ["Adaptive", "Ask", "Decision", "Fixed", "Outcome", "Policy", "Prompt", "Spending"]
@@ -28,105 +26,12 @@ YOUNG = 5
 """The first blocks (8,192 prompts) also learn from their own first waves; later ones from complete records of blocks before alone."""
 PILOT_PROMPTS, PILOT_SAMPLES = 8, 8
 """With a budget, the first block and its first round: they only measure how long a response is."""
+HELD_AT_MOST = 65_536
+"""Prompts that are read ahead in search of a bucket whose quota has room."""
 UNCAPPED = 1 / 16
 """Share of prompts whose responses are never cut, so that what cutting costs stays known."""
 SPARE = 1.5
 """Blocks run side by side while so many times their expected tokens are left; after that, in rounds of half of what is left."""
-
-
-@dataclass(frozen=True, slots=True)
-class Prompt:
-    """`Prompt(key="9f2c", stratum=("math", "level 5", "olympiad"), bucket="math")`"""
-
-    key: str
-    stratum: tuple[str, ...] = ()
-    """What tells prompts apart beforehand, coarse to fine: prompts that share it are expected to have alike pass rates."""
-    bucket: str = ""
-    """The quota that its kept samples count for."""
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of one sample: `Outcome(accepted=True, tokens=5_355)`"""
-
-    accepted: bool | None
-    """None: could not be judged (infrastructure, no reference), which says nothing about the prompt; its tokens are spent."""
-    tokens: int
-    truncated: bool = False
-    """Cut at its cap: never wrong, counted apart."""
-
-
-@dataclass(frozen=True, slots=True)
-class Ask:
-    """Samples to generate now: `Ask(prompt=17, samples=range(4, 7), max_tokens=None)`"""
-
-    prompt: int
-    samples: range
-    max_tokens: int | None
-    """A cap below the sampling's own, or None."""
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """A prompt that is done: `Decision(prompt=17, samples=7, why="enough")`"""
-
-    prompt: int
-    samples: int
-    why: str
-    """enough | given up: ... | at most | budget spent | quota met"""
-
-
-@dataclass(slots=True)
-class _Record:
-    """A prompt between its first ask and its decision."""
-
-    prompt: Prompt
-    stratum: Stratum
-    """The prompt's, within its bucket where there are quotas."""
-    coin: float
-    capped: bool
-    block: _Block
-    cap: int | None = None
-    asked: int = 0
-    told: int = 0
-    accepted: int = 0
-    wrong: int = 0
-    truncated: int = 0
-    unjudged: int = 0
-    passed: int = 0
-    """How many of the block's tallies hold it already."""
-    wave: int = 0
-    responses: list[tuple[Ending, int]] = field(default_factory=list)
-
-    @property
-    def missed(self) -> int:
-        """What counts against going on; a prompt of which nothing can be judged is one that nothing comes of."""
-        seen = self.wrong + self.truncated
-        return seen if seen or self.accepted else self.unjudged
-
-
-@dataclass(slots=True)
-class _Block:
-    """Prompts that are planned from the same knowledge."""
-
-    number: int
-    size: int
-    known: Known | None
-    rounds: bool
-    """Whether its prompts are asked in rounds, all of them waiting for each other: what is left of the budget is little."""
-    tokens_per_prompt: float | None = None
-    kept_per_prompt: dict[str, float] = field(default_factory=dict)
-    opened: int = 0
-    closed: bool = False
-    pending: list[int] = field(default_factory=lambda: [0, 0, 0])
-    """Prompts that are not yet in each tally."""
-    tallies: list[Tally] = field(default_factory=lambda: [Tally(), Tally(), Tally()])
-    """Records after the first wave; after the second look; when decided."""
-    later: list[Known | None] = field(default_factory=lambda: [None, None])
-    waiting: list[list[int]] = field(default_factory=lambda: [[], []])
-    cost: float = 0.0
-    kept: dict[str, float] = field(default_factory=dict)
-    """Expected tokens, and kept samples by bucket, of its prompts."""
 
 
 class Spending:
@@ -141,8 +46,8 @@ class Spending:
         self._read: dict[str, int] = {}
         self._seen = 0
         self._held: dict[str, deque[tuple[int, Prompt]]] = {}
-        self._open: dict[int, _Record] = {}
-        self._blocks: list[_Block | None] = []
+        self._open: dict[int, Record] = {}
+        self._blocks: list[Block | None] = []
         self._settled = Tally()
         self._settled_through = -1
         self._ready: list[int] = []
@@ -156,16 +61,16 @@ class Spending:
         self._reserved: dict[str, float] = {}
         self._decisions: deque[Decision] = deque()
         self._figures = SpendingFigures()
-        self._second_look = 3 * policy.want if isinstance(policy, Adaptive) else 0
+        self._second_look = 2 * policy.want if isinstance(policy, Adaptive) else 0
 
     def asks(self) -> list[Ask]:
         """Drain what may be asked now, few prompts at a time; [] means that outcomes are awaited (or that all is done)."""
-        if self._is_spent:
-            if not self._outstanding:
-                self._end("budget spent")
-            return []
         made: list[Ask] = []
         while not made:
+            if self._is_spent:
+                if not self._outstanding:
+                    self._end("budget spent")
+                break
             if self._blocks and self._last.rounds and self._round is None and not self._start_round():
                 break
             queue = self._ready if self._round is None else self._round
@@ -174,7 +79,7 @@ class Spending:
             elif queue:
                 made.append(self._ask(heappop(queue)))
             elif not (self._open_next() or self._next_block()):
-                if self._round is None or self._outstanding or not self._ready:
+                if not self._ready or (self._round is not None and self._outstanding):
                     break
                 self._end_round()
         return made
@@ -221,7 +126,7 @@ class Spending:
 
     # Within a prompt
 
-    def _consider(self, index: int, at: _Record) -> None:
+    def _consider(self, index: int, at: Record) -> None:
         """The next wave or the end of a prompt all of whose asked samples are told."""
         policy, block = self.policy, at.block
         if isinstance(policy, Fixed):
@@ -243,7 +148,7 @@ class Spending:
         assert known is not None
         return self._plan(index, at, known)
 
-    def _plan(self, index: int, at: _Record, known: Known) -> None:
+    def _plan(self, index: int, at: Record, known: Known) -> None:
         assert isinstance(self.policy, Adaptive)
         plan = known.plan(at.stratum, at.coin)
         if at.missed + at.accepted >= self.policy.at_most:
@@ -265,7 +170,7 @@ class Spending:
         fresh = self._round is not None and not self._open[index].asked
         heappush(self._round if fresh and self._round is not None else self._ready, index)
 
-    def _why_given_up(self, at: _Record, known: Known, plan: Plan) -> str:
+    def _why_given_up(self, at: Record, known: Known, plan: Plan) -> str:
         seen = f"{at.accepted} of {at.asked} accepted"
         apart = [f"{number} {what}" for number, what in ((at.truncated, "cut"), (at.unjudged, "not judged")) if number]
         numbers = known.why_stop(at.stratum, plan, accepted=at.accepted, missed=at.missed)
@@ -283,19 +188,19 @@ class Spending:
         self._figures.add(at.prompt.stratum, asked=wave)
         return Ask(index, samples, at.cap)
 
-    def _decide(self, index: int, at: _Record, why: str) -> None:
+    def _decide(self, index: int, at: Record, why: str) -> None:
         self._pass(at, 3)
         del self._open[index]
         self._decisions.append(Decision(index, at.asked, why))
         self._figures.decide(at.prompt.stratum, kept=self._kept(at), why=why)
         self._look_again()
 
-    def _kept(self, at: _Record) -> int:
+    def _kept(self, at: Record) -> int:
         return min(at.accepted, self.policy.want) if isinstance(self.policy, Adaptive) else at.accepted
 
     # What the blocks learn from each other
 
-    def _pass(self, at: _Record, level: int) -> None:
+    def _pass(self, at: Record, level: int) -> None:
         """Put the record into the block's tallies up to this level, as it stands."""
         while at.passed < level:
             block, now = at.block, at.passed
@@ -337,7 +242,7 @@ class Spending:
     # Blocks, budget and quotas
 
     @property
-    def _last(self) -> _Block:
+    def _last(self) -> Block:
         last = self._blocks[-1]
         assert last is not None
         return last
@@ -356,15 +261,16 @@ class Spending:
         coin, dice = _drawn(prompt.key)
         quotas = isinstance(self.policy, Adaptive) and self.policy.quotas
         stratum = (prompt.bucket, *prompt.stratum) if quotas else prompt.stratum
-        at = self._open[index] = _Record(prompt, stratum, coin, dice >= UNCAPPED, block)
+        at = self._open[index] = Record(prompt, stratum, coin, dice >= UNCAPPED, block)
         block.opened += 1
         block.pending = [one + 1 for one in block.pending]
         self._figures.add(prompt.stratum, prompts=1)
         if block.known is not None:
             expected = block.known.mixed(stratum)
             block.cost += expected.cost * block.known.unit
-            block.kept[prompt.bucket] = block.kept.get(prompt.bucket, 0.0) + expected.kept
-            self._reserved[prompt.bucket] = self._reserved.get(prompt.bucket, 0.0) + expected.kept
+            kept = self.policy.want if block.blind and isinstance(self.policy, Adaptive) else expected.kept
+            block.kept[prompt.bucket] = block.kept.get(prompt.bucket, 0.0) + kept
+            self._reserved[prompt.bucket] = self._reserved.get(prompt.bucket, 0.0) + kept
         self._consider(index, at)
         return True
 
@@ -373,14 +279,18 @@ class Spending:
         for bucket in sorted(self._held):
             if self._held[bucket] and self._has_room(bucket):
                 return self._held[bucket].popleft()
-        for index, prompt in self._coming:
+        while sum(map(len, self._held.values())) < HELD_AT_MOST:
+            came = next(self._coming, None)
+            if came is None:
+                self._ended = True
+                break
+            index, prompt = came
             self._seen += 1
             self._read[prompt.bucket] = self._read.get(prompt.bucket, 0) + 1
             if self._has_room(prompt.bucket):
                 return index, prompt
             self._held.setdefault(prompt.bucket, deque()).append((index, prompt))
             self._let_go_what_is_met(prompt.bucket)
-        self._ended = True
         return None
 
     def _has_room(self, bucket: str) -> bool:
@@ -408,13 +318,14 @@ class Spending:
         if number and (not self._last.closed or isinstance(self.policy, Fixed) or self.finished_reading):
             return False
         if isinstance(self.policy, Fixed):
-            self._blocks.append(_Block(number, 1 << 62, None, rounds=False))
+            self._blocks.append(Block(number, 1 << 62, None, rounds=False))
             return True
         needs, glance = self._learns_from(number)
         if not (self._is_complete_through(needs) and self._is_through(glance, level=0)):
             return False
         self._settle(needs)
-        block = _Block(number, self._size(number), None, rounds=number == 0 and self.policy.budget is not None)
+        block = Block(number, self._size(number), None, rounds=number == 0 and self.policy.budget is not None)
+        block.blind = needs < 0 and glance < 0
         outstanding = [one for one in self._blocks[needs + 1 :] if one is not None]
         self._look_ahead(block, outstanding)
         block.known = self._knows(block, self._settled if needs >= 0 else self._tally(0, through=glance))
@@ -438,7 +349,7 @@ class Spending:
     def _learns_from(self, number: int) -> tuple[int, int]:
         """The last block whose complete records this one needs, and the last whose first waves it needs; -1 is none."""
         assert isinstance(self.policy, Adaptive)
-        if self._in_rounds or self._ended:
+        if self._in_rounds or self._ended or (number and not self._last.opened):
             return number - 1, -1
         if number >= YOUNG:
             return number - 2, -1
@@ -464,7 +375,7 @@ class Spending:
                 self._blocks[number] = None
         self._settled_through = max(self._settled_through, through)
 
-    def _look_ahead(self, block: _Block, outstanding: list[_Block]) -> None:
+    def _look_ahead(self, block: Block, outstanding: list[Block]) -> None:
         """What the budget leaves for a prompt, and the quotas want of one, over the prompts that are still to come."""
         assert isinstance(self.policy, Adaptive)
         kept = {bucket: float(kept) for bucket, kept in self._settled.kept.items()}
@@ -486,7 +397,7 @@ class Spending:
             if prompts >= 1 and quota > kept.get(bucket, 0.0):
                 block.kept_per_prompt[bucket] = min(self.policy.want, (quota - kept.get(bucket, 0.0)) / prompts)
 
-    def _knows(self, block: _Block, tally: Tally) -> Known:
+    def _knows(self, block: Block, tally: Tally) -> Known:
         assert isinstance(self.policy, Adaptive)
         return Known(
             tally,
@@ -502,11 +413,12 @@ class Spending:
     def _is_spent(self) -> bool:
         """Whether the budget is gone; within a round it is not looked at, so that all of a round is asked."""
         budget = self.policy.budget if isinstance(self.policy, Adaptive) else None
-        return budget is not None and self._tokens >= budget and (self._round is None or not self._outstanding)
+        return budget is not None and self._tokens >= budget and self._round is None
 
     def _start_round(self) -> bool:
         """With nothing outstanding: samples for half of what is left of the budget, at the mean length so far."""
-        assert isinstance(self.policy, Adaptive) and self.policy.budget is not None
+        assert isinstance(self.policy, Adaptive)
+        assert self.policy.budget is not None
         if self._outstanding:
             return False
         mean = self._tokens / self._told if self._told else 0.0

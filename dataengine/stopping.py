@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from dataengine.learned_rates import RATES, Floats, likelihood
 
-MARGIN_KEPT, MARGIN_COVERED = 1.002, 0.002
-"""What is planned for beyond the two promises, so that chance does not break them."""
-FIRST_WORTH = np.concatenate(([0.0], np.geomspace(1.0, 64.0, 7)))
+MARGIN_COVERED = 0.001
+"""Share of the prompts that is planned for beyond the promise on coverage."""
+FIRST_WORTH = np.concatenate(([0.0], np.geomspace(1.0, 64.0, 13)))
 DEAREST = 256.0
 """Average responses that are paid for one kept sample at most."""
 STEPS = 12
@@ -151,7 +151,7 @@ class Stopping:
 
         `at_least_G`: prices that quotas ask for on top.
         """
-        need = np.array([MARGIN_KEPT * self.fixed_kept, (self.goal.covered + MARGIN_COVERED) * self.fixed_covered])
+        need = np.array([self.fixed_kept, (self.goal.covered + MARGIN_COVERED) * self.fixed_covered])
         first = np.repeat(FIRST_WORTH[:, None], len(self.weight_G), axis=1)
         low, high = np.full(len(FIRST_WORTH), 0.25), np.full(len(FIRST_WORTH), DEAREST)
         for _ in range(STEPS):
@@ -163,7 +163,7 @@ class Stopping:
         share = np.clip(((need[:, None] - cheap[1:]) / apart).max(axis=0), 0.0, 1.0)
         met = (dear[1:] >= need[:, None]).all(axis=0)
         cost, kept = (share * dear[at] + (1 - share) * cheap[at] for at in (0, 1))
-        best = int(np.argmin(np.where(met, cost / np.maximum(kept, 1e-12), np.inf))) if met.any() else len(met) - 1
+        best = int(np.argmin(np.where(met, cost / np.maximum(kept, 1e-12), np.inf))) if np.any(met) else FIRST_WORTH.size - 1
         prices = (np.maximum(at[best], at_least_G) for at in (high, low))
         return self._mixed(*prices, first=float(FIRST_WORTH[best]), share=float(share[best]))
 
