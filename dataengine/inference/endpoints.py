@@ -94,8 +94,11 @@ class Endpoints:
         """
         tried, avoid, clock = Tried(), None, asyncio.get_running_loop().time
         while True:
+            nobody_up, before = not any(each.up for each in self.all), clock()
             endpoint = await self._take(Turn(asyncio.get_running_loop().create_future(), tokens, avoid, prefer), first=first)
             asked_at = clock()
+            if nobody_up and tried.since:  # a server that loads its model is no failure
+                tried.since += asked_at - before
             try:
                 found = await attempt(endpoint, tried.late)
             except Failure as failure:

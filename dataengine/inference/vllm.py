@@ -25,7 +25,7 @@ from dataengine.inference.served_reply import Said, said_in
 from dataengine.inference.served_tokens import ServedTokens
 from dataengine.inference.server import servers_for
 from dataengine.inference.spent import Spent
-from dataengine.inference.vllm_server import VllmServer
+from dataengine.inference.vllm_server import NotUp, VllmServer
 from dataengine.inference.weights import PLAIN_TOKENIZERS, weights_revision
 from dataengine.machine import Vllm
 from dataengine.messages import messages_in
@@ -107,7 +107,7 @@ class VllmEngine:
         else:
             found = await asyncio.gather(*(self._bring_up(each) for each in self._servers), return_exceptions=True)
             wrong = [each for each in found if isinstance(each, BaseException)]
-            if len(wrong) == len(found) or any("nothing answers" not in str(each) for each in wrong):
+            if len(wrong) == len(found) or not all(isinstance(each, NotUp) for each in wrong):
                 raise wrong[0]
             for each in wrong:
                 say(f"warning: {each}; it is asked again every few seconds, the others are used")
@@ -122,7 +122,10 @@ class VllmEngine:
             server.endpoint.url = server.endpoint.shown = server.process.url
         await server.wait_until_ready(self._session, self._settings.start_seconds if server.process is not None else ATTACH_SECONDS)
         guessed = not self._settings.model
-        await server.meet(self._session, self._tokens, model=self._settings.model or self.model, only=guessed)
+        try:
+            await server.meet(self._session, self._tokens, model=self._settings.model or self.model, only=guessed)
+        except Failure as error:
+            raise NotUp(f"{server.endpoint.shown} answers at /health, but then: {error}") from None
         server.tokens, server.moved_at = -1, asyncio.get_running_loop().time()
         server.answered_before = server.endpoint.answered
         server.endpoint.failed_in_row, server.endpoint.rests_until = 0, 0.0
@@ -137,7 +140,7 @@ class VllmEngine:
                 why = "it cannot be reached" if not server.endpoint.up else await self._look(server)
                 if why:
                     await self._again(server, why)
-        except (ValueError, Stopped) as error:
+        except (ValueError, Stopped, OSError) as error:
             self._endpoints.give_up(error)
 
     async def _look(self, server: VllmServer) -> str:
@@ -164,8 +167,7 @@ class VllmEngine:
         server.deaths = server.deaths + 1 if server.endpoint.answered == server.answered_before else 1
         server.answered_before = server.endpoint.answered
         if server.process is None:
-            if await server.is_ready(self._session):
-                await self._bring_up(server)
+            await self._look_again(server, why)
             return
         log = server.process.log
         if server.deaths > self._settings.deaths:
@@ -176,8 +178,23 @@ class VllmEngine:
         await asyncio.sleep(random.uniform(0.5, 1) * min(LONGEST_PAUSE, 2 ** (server.deaths - 1)))
         try:
             await self._bring_up(server)
-        except (ValueError, Failure) as error:
+        except ValueError as error:
             say(f"warning: it did not come up again: {str(error).splitlines()[0]}")
+
+    async def _look_again(self, server: VllmServer, why: str) -> None:
+        """Somebody else's server that is away: it is waited for, and with all of them away only as long as patience lasts."""
+        now = asyncio.get_running_loop().time()
+        server.away_since = server.away_since or now
+        if await server.is_ready(self._session):
+            with contextlib.suppress(NotUp):
+                await self._bring_up(server)
+                server.away_since = 0.0
+                return
+        if now - server.away_since > self._settings.patience and not any(each.endpoint.up for each in self._servers):
+            shown = ", ".join(each.endpoint.shown for each in self._servers)
+            raise Stopped(
+                f"no server of {shown} answers since {now - server.away_since:.0f} s ({why}). What was answered is kept: {ADVICE}"
+            )
 
     def _give_up(self, server: VllmServer, why: str) -> None:
         assert server.process is not None

@@ -27,6 +27,10 @@ BYTES = re.compile(r"(<0x[0-9A-F]{2}>)+")
 NO = (Unanswered, BadRequest, NotThere, KeyRefused)
 
 
+class NotUp(ValueError):
+    """A server that is not ready to answer (yet, or any more)."""
+
+
 class VllmServer:
     """One of the engine's servers: an address, the process behind it where it is ours, and what was last seen of it."""
 
@@ -38,6 +42,7 @@ class VllmServer:
         self.model = self.version = ""
         self.context = 0
         self.deaths = 0
+        self.away_since = 0.0
         self.answered_before = 0
         self.gone = False
         """Not started again any more."""
@@ -95,9 +100,10 @@ class VllmServer:
             cuts_otherwise = True
             read = (await self._post(session, "/detokenize", {"model": self.model, "tokens": ours})).get("prompt")
             if _bytes_read(str(read)) != _bytes_read(tokens.decode(ours)):
+                here, there = str(ours)[:80], str(theirs)[:80]
                 raise ValueError(
-                    f"the tokenizer of {self.endpoint.shown} differs from that of {tokens.folder}: {probe[:60]!r} is {str(theirs)[:80]} there, "
-                    f"here {str(ours)[:80]}, which it reads as {str(read)[:60]!r}. Serve that folder, or name the folder that is served"
+                    f"the tokenizer of {self.endpoint.shown} differs from that of {tokens.folder}: {probe[:60]!r} is {there} there and "
+                    f"{here} here, which it reads as {str(read)[:60]!r}. Serve that folder, or name the folder that is served"
                 )
         if cuts_otherwise:
             say(f"{self.endpoint.shown} cuts text into other tokens than {tokens.folder} says; the ids mean the same, and ours are sent")
@@ -122,9 +128,9 @@ class VllmServer:
         began, process = clock(), self.process
         while not await self.is_ready(session):
             if process is not None and not process.alive:
-                raise ValueError(_died(process))
+                raise NotUp(_died(process))
             if clock() - began > seconds:
-                raise ValueError(self._not_there(seconds))
+                raise NotUp(self._not_there(seconds))
             await asyncio.sleep(0.25)
 
     def _not_there(self, seconds: float) -> str:

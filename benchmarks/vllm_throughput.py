@@ -1,0 +1,159 @@
+"""Tokens a second of the engine `vllm`, verification included, beside vLLM's own bench client on the same server, in one run.
+
+    python benchmarks/vllm_throughput.py --python /path/to/an/environment/with/vllm/bin/python
+
+Every response has exactly `--tokens` tokens on both sides (a copy of the model whose end token is one it never says; `--ignore-eos`),
+every prompt is asked `--samples` times. Both clients run on the cores of the server: what they take, it lacks.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import resource
+import shutil
+import subprocess
+import tempfile
+import time
+from contextlib import aclosing
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from dataengine.inference.engine import Engine, Response, Sampling
+from dataengine.inference.vllm import VllmEngine
+from dataengine.machine import Vllm
+from filters.answers import answer_matches
+
+BASE = Path(__file__).resolve().parents[1] / "dataengine" / "recipes" / "tiny_base" / "base"
+NEVER_SAID = 483
+ANY = Sampling(max_tokens=128)
+
+
+def endless(folder: Path) -> Path:
+    """A copy of the shipped model that never ends a response of itself."""
+    made = folder / "endless"
+    shutil.copytree(BASE, made)
+    for name, key in (("config.json", "eos_token_id"), ("generation_config.json", "eos_token_id"), ("tokenizer_config.json", "eos_token")):
+        told = json.loads((made / name).read_text())
+        told[key] = NEVER_SAID if key == "eos_token_id" else None
+        (made / name).write_text(json.dumps(told))
+    return made
+
+
+def prompts(count: int, *, words: int) -> list[str]:
+    """Questions of the tiny world, all different, with `words` words before them."""
+    return ["let me think " * (words // 3) + f"What is {10 + number % 90} + {number}?\n" for number in range(count)]
+
+
+async def ours(engine: Engine, asked: list[str], samples: int, tokens: int) -> list[Response]:
+    """All responses, each judged as it arrives."""
+    found: list[Response] = []
+
+    async def one(prompt: str) -> None:
+        async with aclosing(engine.respond(prompt, Sampling(max_tokens=tokens), range(samples))) as answers:  # type: ignore[type-var]
+            async for response in answers:
+                answer_matches(response.text, "17")
+                found.append(response)
+
+    await asyncio.gather(*map(one, asked))
+    return found
+
+
+def measured_ours(engine: VllmEngine, asked: list[str], samples: int, tokens: int) -> dict[str, Any]:
+    cpu, began = time.process_time(), time.perf_counter()
+    found = asyncio.run(ours(engine, asked, samples, tokens))
+    seconds, cpu = time.perf_counter() - began, time.process_time() - cpu
+    made = sum(len(one.token_ids) for one in found)
+    return {"tokens a second": made / seconds, "client ms a response": 1000 * cpu / len(found), "responses": len(found), "seconds": seconds}
+
+
+def measured_theirs(
+    python: str, engine: VllmEngine, asked: list[str], samples: int, tokens: int, *, at_once: int, folder: Path
+) -> dict[str, Any]:
+    """vLLM's `bench serve` with the same prompts."""
+    file, result = folder / "prompts.jsonl", folder / f"bench-{at_once}.json"
+    file.write_text("".join(json.dumps({"prompt": prompt}) + "\n" for prompt in asked for _ in range(samples)))
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    command = [str(Path(python).with_name("vllm")), "bench", "serve", "--backend", "vllm", "--base-url", engine._servers[0].endpoint.url]
+    command += ["--model", "endless", "--tokenizer", str(folder / "endless"), "--dataset-name", "custom", "--dataset-path", str(file)]
+    command += ["--custom-output-len", str(tokens), "--skip-chat-template", "--ignore-eos", "--temperature", "1", "--disable-shuffle"]
+    command += ["--num-prompts", str(len(asked) * samples), "--max-concurrency", str(at_once), "--disable-tqdm"]
+    command += ["--save-result", "--result-filename", str(result)]
+    done = subprocess.run(command, env={**os.environ, "HF_HUB_OFFLINE": "1"}, capture_output=True, text=True, check=False)
+    if not result.exists():
+        raise SystemExit(f"the bench client failed: {' '.join(command)}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}")
+    told, after = json.loads(result.read_text()), resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return {
+        "tokens a second": told["output_throughput"],
+        "client ms a response": 1000 * cpu / told["completed"],
+        "responses": told["completed"],
+        "seconds": told["duration"],
+    }
+
+
+def one_or_n(engine: VllmEngine, asked: list[str], samples: int, tokens: int) -> dict[str, float]:
+    """Tokens a second with each sample a request of its own, and with one request for all samples of a prompt (n)."""
+    url = f"{engine._servers[0].endpoint.url}/v1/completions"
+
+    async def send(n: int) -> float:
+        room = asyncio.Semaphore(256 // n)
+        async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
+
+            async def one(prompt: str, seed: int) -> int:
+                body = {"model": "endless", "prompt": prompt, "n": n, "seed": seed, "max_tokens": tokens, "ignore_eos": True}
+                async with room, session.post(url, json=body) as reply:
+                    return (await reply.json())["usage"]["completion_tokens"]
+
+            began = time.perf_counter()
+            made = await asyncio.gather(*(one(prompt, seed) for prompt in asked for seed in range(samples // n)))
+            return sum(made) / (time.perf_counter() - began)
+
+    return {"a request for each sample": asyncio.run(send(1)), f"one request, n={samples}": asyncio.run(send(samples))}
+
+
+def table(rows: dict[str, dict[str, Any]]) -> str:
+    lines = ["| client | tokens/s | client CPU, ms a response | responses | seconds |", "|---|---:|---:|---:|---:|"]
+    for name, row in rows.items():
+        figures = f"{row['tokens a second']:,.0f} | {row['client ms a response']:.2f} | {row['responses']} | {row['seconds']:.1f}"
+        lines.append(f"| {name} | {figures} |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--python", required=True, help="interpreter that has vllm")
+    parser.add_argument("--prompts", type=int, default=160)
+    parser.add_argument("--samples", type=int, default=4)
+    parser.add_argument("--tokens", type=int, default=128)
+    parser.add_argument("--at-once", type=int, nargs="+", default=[64, 128, 256], help="concurrencies of the bench client")
+    parser.add_argument("--ready", type=Path, help="wait, once the server is up and warm, until this file is there")
+    given = parser.parse_args()
+    asked, folder = prompts(given.prompts, words=0), Path(tempfile.mkdtemp())
+    for without in (False,):
+        settings = Vllm(python=given.python, sequences=256, logprobs=not without)
+        engine = VllmEngine.of(endless(folder), settings, context=512, device="cpu", logs=folder / "logs")
+        answer_matches("17", "17")
+        measured_ours(engine, asked[:32], given.samples, 32)
+        if given.ready is not None:
+            given.ready.touch()
+        rows = {"engine `vllm`, log-probabilities, verified": measured_ours(engine, asked, given.samples, given.tokens)}
+        for at_once in given.at_once:
+            found = measured_theirs(given.python, engine, asked, given.samples, given.tokens, at_once=at_once, folder=folder)
+            rows[f"`vllm bench serve`, {at_once} at once"] = found
+        rows["engine `vllm` again"] = measured_ours(engine, asked, given.samples, given.tokens)
+        best = max(row["tokens a second"] for name, row in rows.items() if "bench" in name)
+        print(table(rows))
+        print(f"\nengine / bench client at its best: {rows['engine `vllm` again']['tokens a second'] / best:.3f}")
+        print(f"limit of requests in flight: {engine.capacity}")
+        for name, speed in one_or_n(engine, prompts(48, words=300), given.samples, 32).items():
+            print(f"prompts of 300 words: {name}: {speed:,.0f} tokens/s")
+        engine.close()
+
+
+if __name__ == "__main__":
+    main()
