@@ -28,11 +28,11 @@ def folders_before(folder: Path, root: Path) -> Iterator[Path]:
 
 
 def rejections(folder: Path) -> pl.DataFrame:
-    """(dropped_by, dropped_because, rows) of one folder, most first; reasons that differ only in numbers are one."""
+    """(dropped_by, dropped_because, rows) of one folder, most first; reasons that differ only in numbers and row ids are one."""
     rows = shards.scan(folder, shards.REJECTED)
     if "dropped_by" not in rows.collect_schema():
         return pl.DataFrame(schema={"dropped_by": pl.String, "dropped_because": pl.String, "rows": pl.UInt32})
-    kind = pl.col("dropped_because").str.replace_all(r"\d+(\.\d+)?", "N").str.slice(0, 80)
+    kind = pl.col("dropped_because").str.replace_all(r"\b[0-9a-f]{16}\b|\d+(\.\d+)?", "N").str.slice(0, 80)
     return (
         rows.select("dropped_by", kind)
         .group_by("dropped_by", "dropped_because")

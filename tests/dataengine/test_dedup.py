@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from dataengine import shards, work
 from dataengine.dedup import dedup
+from dataengine.funnel import rejections
 from dataengine.keep import keep
 from dataengine.machine import Machine
 from dataengine.minhash import BAND, BANDS, estimated_similarity, signatures_of
@@ -173,6 +174,12 @@ def test_prompts_with_other_signs_stay_within_the_same_answer_and_are_warned_of_
     assert "of 2 prompts go though their answer is another" in capsys.readouterr().err
     stay, _ = made(dedup(given_rows(rows), on="messages", within="answer"), tmp_path)
     assert sorted(stay["answer"]) == ["-pi/2", "pi/2"]
+
+
+def test_the_funnel_counts_all_that_nearly_are_another_row_as_one_reason(tmp_path: Path) -> None:
+    rows = [response("q", f"the very same words {number // 3} again and again", number=number * 10**11) for number in range(9)]
+    folder = run(dedup(given_rows(rows), on="response", similarity=None), tmp_path, machine=ONE)
+    assert rejections(folder).rows() == [("dedup", "the same words as N", 6)]
 
 
 def test_shards_without_rows_are_kept_as_they_are(tmp_path: Path) -> None:
