@@ -51,12 +51,11 @@ class Team:
         self._open = open_
         self.first: Any = None
         """What the first one said when it was open."""
-        told = time.monotonic()
-        while not self.there():
-            if time.monotonic() - told > SECONDS_BETWEEN_WORDS:
-                told = time.monotonic()
-                say(f"  waiting for the first of {len(self.members)} {what} ({self.members[0].why})")
-            time.sleep(SECONDS_BETWEEN_LOOKS)
+        try:
+            self._wait_for_the_first()
+        except BaseException:
+            self.close()
+            raise
 
     def there(self) -> list[Member]:
         """Who can be asked now."""
@@ -99,6 +98,14 @@ class Team:
     def as_here(self) -> Any:
         """What an actor raised, as it would have been raised here; a lost actor stays Ray's error."""
         return named_failures(self.ray, f"one of the {self.what}", lost=False)
+
+    def _wait_for_the_first(self) -> None:
+        told = time.monotonic()
+        while not self.there():
+            if time.monotonic() - told > SECONDS_BETWEEN_WORDS:
+                told = time.monotonic()
+                say(f"  waiting for the first of {len(self.members)} {self.what} ({self.members[0].why})")
+            time.sleep(SECONDS_BETWEEN_LOOKS)
 
     def _look(self) -> None:
         """Let those in that are open (again)."""

@@ -13,8 +13,9 @@ import polars as pl
 from dataengine.keep import Bar, keep, score
 from dataengine.machine import Machine
 from dataengine.run import run
+from dataengine.sample import sample
 from dataengine.score import Score, batch_scorer, scorer
-from dataengine.step import Step
+from dataengine.step import Model, Step
 from dataengine.verifiers import open_verifiers
 from dataengine.work import Work
 from tests.dataengine import roads
@@ -80,8 +81,10 @@ def judged(address: str, answers: Path) -> None:
 
 
 def asked(model: Path) -> Step:
-    """What the little model says."""
-    return roads.rollouts(model, prompts=60, samples=4)
+    """What the little model says to questions that are asked until two answers pass, or eight did not."""
+    rollouts = roads.rollouts(model, prompts=60)
+    problems, same = rollouts.inputs["problems"], {name: rollouts.settings[name] for name in ("template", "sampling")}
+    return sample(problems, Model.at(model), accept=[Bar(scorer=roads.short_of_e)], want=2, at_most=8, name="asked", **same)
 
 
 def main(what: str, root: str, address: str, model: str) -> None:

@@ -102,7 +102,7 @@ def test_a_broken_scorer_stops_the_run_as_it_would_here(cluster: Cluster, place:
     assert "dataengine.errors.Stopped: broken failed on 500 of 500 rows" in (place / "bad.log").read_text()
 
 
-def test_engines_answer_on_both_nodes_and_one_may_be_lost(cluster: Cluster, place: Path, model: Path) -> None:
+def test_engines_and_verifiers_sample_on_both_nodes_and_one_may_be_lost(cluster: Cluster, place: Path, model: Path) -> None:
     here, there = place / "asked-local", place / "asked-ray"
     finished(start("asked", here, model=model), here)
     process = start("asked", there, address=cluster.address, model=model)
@@ -111,11 +111,12 @@ def test_engines_answer_on_both_nodes_and_one_may_be_lost(cluster: Cluster, plac
     cluster.kill_second()
     before = len(stored_keys(there))
     said = finished(process, there)
-    assert before < 230, "it was lost in the middle"
+    assert before < 0.9 * len(stored_keys(here)), "it was lost in the middle"
     assert "what it had not answered is asked again" in said
     nodes = {line.rpartition(" ")[2] for line in said.splitlines() if "is there: local" in line}
     assert len(nodes) == 2, "the second node brought the model through the object store: it sees nothing of the driver's files"
     keys = stored_keys(there)
-    assert len(keys) == len(set(keys)) == 240
+    assert len(keys) == len(set(keys))
+    assert set(keys) == set(stored_keys(here))
     assert data_files(there) == data_files(here)
     cluster.start_second()
