@@ -30,7 +30,7 @@ HELD_AT_MOST = 65_536
 """Prompts that are read ahead in search of a bucket whose quota has room."""
 UNCAPPED = 1 / 16
 """Share of prompts whose responses are never cut, so that what cutting costs stays known."""
-SPARE = 1.5
+SPARE = 2.0
 """Blocks run side by side while so many times their expected tokens are left; after that, in rounds of half of what is left."""
 
 
@@ -351,10 +351,10 @@ class Spending:
         assert isinstance(self.policy, Adaptive)
         if self._in_rounds or self._ended or (number and not self._last.opened):
             return number - 1, -1
+        if self.policy.budget is not None:
+            return min(number - 1, max(0, number - 2)), -1
         if number >= YOUNG:
             return number - 2, -1
-        if self.policy.budget is not None:
-            return min(0, number - 1), -1
         return -1, max(-1, number - 3)
 
     def _size(self, number: int) -> int:
