@@ -9,9 +9,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import statistics
-import time
 from collections import deque
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
 from typing import Any
@@ -32,28 +31,29 @@ TRIES = 3
 
 
 class InFlight:
-    """What is under way: `ticket = flight.start(); ...; flight.end(ticket)`; `flight.room` says how many more may be."""
+    """What is under way: `tickets = flight.start([0, 1]); ...; flight.end(tickets[0])`; `flight.room` says how many more may be."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._since: dict[int, float] = {}
-        """Ticket to start, the oldest first; on a clock that never jumps."""
+        """Ticket to start, the oldest first; on the event loop's clock, which never jumps."""
         self._tickets = 0
         self._took: deque[float] = deque(maxlen=SEEN)
         self._median, self._ended = float("inf"), 0
 
-    def start(self) -> int:
-        """One more is under way."""
-        self._tickets += 1
-        self._since[self._tickets] = time.monotonic()
-        return self._tickets
+    def start(self, samples: Sequence[int]) -> dict[int, int]:
+        """These are under way: the ticket of each."""
+        tickets = {sample: self._tickets + place for place, sample in enumerate(samples, start=1)}
+        self._tickets += len(tickets)
+        self._since.update(dict.fromkeys(tickets.values(), _now()))
+        return tickets
 
     def end(self, ticket: int, *, answered: bool = True) -> None:
         """One is here, or is not asked for any more."""
         since = self._since.pop(ticket)
         if not answered:
             return
-        self._took.append(time.monotonic() - since)
+        self._took.append(_now() - since)
         self._ended += 1
         if len(self._took) >= ENOUGH_SEEN and self._ended % ENOUGH_SEEN == 0:
             self._median = statistics.median(self._took)
@@ -70,7 +70,7 @@ class InFlight:
         return min(1.0, max(0.01, self._median))
 
     def _stragglers(self) -> int:
-        late, found = time.monotonic() - STRAGGLER * self._median, 0
+        late, found = _now() - STRAGGLER * self._median, 0
         for since in self._since.values():
             if since > late:
                 break
@@ -87,10 +87,13 @@ class Asking:
         self._busy: dict[str, tuple[asyncio.Lock, int]] = {}
         """Prompts under way and by how many: two problems may read alike, and share their responses."""
 
-    async def ask(self, prompt: str, samples: Sequence[int], *, cap: int | None = None) -> AsyncIterator[tuple[int, dict[str, Any] | None]]:
-        """Yield (sample, its stored row) as each is made, and (sample, None) at once for what is stored already."""
-        cap = None if cap is None or cap >= self.sampling.max_tokens else cap
-        tickets = {sample: self.flight.start() for sample in samples}
+    def ask(self, prompt: str, samples: Sequence[int], *, cap: int | None = None) -> AsyncGenerator[tuple[int, dict[str, Any] | None]]:
+        """Yield (sample, its stored row) as each is made, and (sample, None) at once for what is stored already; in flight from now on."""
+        return self._ask(prompt, samples, None if cap is None or cap >= self.sampling.max_tokens else cap, self.flight.start(samples))
+
+    async def _ask(
+        self, prompt: str, samples: Sequence[int], cap: int | None, tickets: dict[int, int]
+    ) -> AsyncGenerator[tuple[int, dict[str, Any] | None]]:
         try:
             async with self._alone(prompt):
                 missing = self.responses.missing(prompt, samples, cap=cap)
@@ -112,7 +115,7 @@ class Asking:
             for ticket in tickets.values():
                 self.flight.end(ticket, answered=False)
 
-    async def _respond(self, prompt: str, samples: Sequence[int], cap: int | None) -> AsyncIterator[tuple[int, dict[str, Any]]]:
+    async def _respond(self, prompt: str, samples: Sequence[int], cap: int | None) -> AsyncGenerator[tuple[int, dict[str, Any]]]:
         sampling = self.sampling if cap is None else replace(self.sampling, max_tokens=cap)
         owed = set(samples)
         async with aclosing(self.engine.respond(prompt, sampling, samples)) as answers:  # type: ignore[type-var]  # async generators close
@@ -144,3 +147,7 @@ async def has_to_wait(asking: Asking, changed: asyncio.Event) -> bool:
     with contextlib.suppress(TimeoutError):
         await asyncio.wait_for(changed.wait(), asking.flight.patience)
     return True
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from typing import Any
@@ -111,7 +111,7 @@ class Sampler:
             if block.landed is not None:
                 self._tell_landed(block, ask)
             else:
-                self._start(self._answer(block, ask))
+                self._start_answer(block, ask)
         return True
 
     def _waiting_too_long(self) -> int:
@@ -127,13 +127,25 @@ class Sampler:
                 )
             self._tell(block, ask.prompt, sample, known)
 
-    async def _answer(self, block: Block, ask: Ask) -> None:
+    def _start_answer(self, block: Block, ask: Ask) -> None:
         problem = block.problem(ask.prompt)
         prompt = self.said_by.template.render(problem["messages"])
-        async with aclosing(self.asking.ask(prompt, ask.samples, cap=ask.max_tokens)) as answers:
+        answers = self.asking.ask(prompt, ask.samples, cap=ask.max_tokens)  # in flight from here on, before its task begins
+        self._start(self._answer(block, ask.prompt, answers, prompt=prompt, problem=problem))
+
+    async def _answer(
+        self,
+        block: Block,
+        index: int,
+        answers: AsyncGenerator[tuple[int, dict[str, Any] | None]],
+        *,
+        prompt: str,
+        problem: Mapping[str, Any],
+    ) -> None:
+        async with aclosing(answers):
             async for sample, stored in answers:
                 self._judging += 1
-                self._start(self._verify(block, ask.prompt, sample, prompt=prompt, problem=problem, stored=stored))
+                self._start(self._verify(block, index, sample, prompt=prompt, problem=problem, stored=stored))
 
     async def _verify(
         self, block: Block, index: int, sample: int, *, prompt: str, problem: Mapping[str, Any], stored: Mapping[str, Any] | None

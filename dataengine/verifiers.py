@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ctypes
 import json
 import os
 import pickle
@@ -49,6 +48,19 @@ FALSE_STARTS = 3
 """A verifier that ends so often before it is ready will never be; one that was killed gets more tries."""
 TRIES = 20
 DEADLINE = 120.0
+
+LIFE = """
+import ctypes, json, os, sys
+if hasattr(ctypes.CDLL(None), "prctl"):
+    ctypes.CDLL(None).prctl(1, 9)
+if os.getppid() != int(sys.argv[2]):
+    os._exit(1)
+sys.path[:] = json.loads(sys.argv[1])
+from dataengine.verifiers import live
+live()
+"""
+"""What a verifier runs. PR_SET_PDEATHSIG is the kernel's help for one that is still loading or holds the interpreter lock: it dies with
+the thread that started it, which lives as long as the pool."""
 
 Values = tuple[Any, ...]
 Found = dict[str, tuple[float | None, str]]
@@ -215,8 +227,7 @@ class Verifiers:
         while len(self._verifiers) < self.count:
             ours, theirs = socket.socketpair()
             with theirs:
-                code = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from dataengine.verifiers import live; live()"
-                command = [sys.executable, "-W", "ignore", "-c", code, json.dumps(sys.path)]
+                command = [sys.executable, "-W", "ignore", "-c", LIFE, json.dumps(sys.path), str(os.getpid())]
                 alone = dict.fromkeys(("POLARS_MAX_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
                 process = subprocess.Popen(
                     command, stdin=theirs.fileno(), stdout=subprocess.DEVNULL, env={**os.environ, **alone}, start_new_session=True
@@ -311,7 +322,8 @@ def live() -> None:
     """A verifier's life: load the scorers, judge what comes, end when the other side of the socket is gone."""
     connection = Connection(os.dup(0))
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-    _die_with_parent()
+    with contextlib.suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("1000")  # the first to go when memory is short
     bars, columns = connection.recv()
     inbox: queue.SimpleQueue[tuple[list[Values], list[int]]] = queue.SimpleQueue()
 
@@ -331,11 +343,3 @@ def live() -> None:
         except Exception as error:  # the worker boundary: a scorer that breaks its contract stops the run, with its name
             said = error if isinstance(error, Stopped) else Stopped(f"a scorer cannot judge at all: {type(error).__name__}: {error}")
         connection.send(said)
-
-
-def _die_with_parent() -> None:
-    """The kernel's help, for a scorer that holds the interpreter lock; and the first to go when memory is short."""
-    with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG: of the thread that started us, which lives as long as the pool
-    with contextlib.suppress(OSError):
-        Path("/proc/self/oom_score_adj").write_text("1000")

@@ -55,3 +55,9 @@ def one_too_few(response: pl.Series) -> list[Score]:
 def broken_on_all(response: str) -> Score:
     """Fails on every row."""
     raise RuntimeError("broken_on_all is broken")
+
+
+@scorer
+def even(response: str) -> Score:
+    """Right when the response ends with an even number."""
+    return Score(float(response[-1] in "02468"), f"ends with {response[-1]}")

@@ -1,0 +1,121 @@
+"""Other verdicts on responses that are there: a new verifier, or a new version of one, over a finished folder without generating.
+
+Main and rejected rows are judged again and split anew; `accepted_before` keeps what was said of each row, so that every verdict that
+moved can be looked at. Nothing is asked of a model, and the old folder stays as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from dataengine import shards
+from dataengine.columns import REJECTION, schema
+from dataengine.keep import Bar
+from dataengine.pick import PICKS
+from dataengine.prompt_blocks import PROMPTS, Block, Sampled
+from dataengine.sample_parts import Kept, accepted, parts_of
+from dataengine.score import Score
+from dataengine.shards import REJECTED
+from dataengine.spending import Decision, Outcome
+from dataengine.step import ModelHere, Step
+from dataengine.verifiers import columns_read, scored
+from dataengine.work import Work
+
+ALL = 1 << 30
+"""More right responses than any prompt has."""
+VERDICTS = {True: "right", False: "wrong", None: "unjudged"}
+
+
+def rescore(data: Step, bars: Sequence[Bar], *, want: int | None = None, pick: str = "shortest", name: str = "rescore") -> Step:
+    """The rows of a sampled or generated folder judged by `bars` alone, in their order: right ones in the main part, the rest rejected.
+
+    `want`: how many right responses to a prompt are picked, by `pick`; None keeps all of them. Columns are those of `sample`, with
+    `accepted_before`: what the old folder said. Pass rates are plain shares here, for it was not these verdicts that ended the asking.
+    """
+    if not bars:
+        raise ValueError("rescore wants at least one bar to judge by")
+    if pick not in PICKS:
+        raise ValueError(f"pick is one of {', '.join(PICKS)}; got {pick!r}")
+    return Step(name=name, make=_make, inputs={"data": data}, settings={"accept": list(bars), "want": want, "pick": pick})
+
+
+def folder_here(folder: Path) -> Step:
+    """A finished folder as a step, known by its fingerprint."""
+    manifest = shards.read_manifest(folder)
+    return ModelHere(name=folder.name, make=_make, settings={"fingerprint": manifest["fingerprint"]}, path=folder)
+
+
+def moved(folder: Path) -> pl.DataFrame:
+    """How verdicts moved in a rescored folder: before, now, rows."""
+    rows = [shards.scan(folder, part).select("accepted_before", "accepted") for part in ("", REJECTED) if shards.shard_paths(folder, part)]
+    counted = pl.concat(rows).group_by("accepted_before", "accepted").len("rows").collect()
+    said = [{"before": VERDICTS[old], "now": VERDICTS[new], "rows": count} for old, new, count in counted.iter_rows()]
+    return pl.DataFrame(said, schema={"before": pl.String, "now": pl.String, "rows": pl.Int64}).sort("before", "now")
+
+
+def _make(work: Work) -> None:
+    folder = work.inputs["data"]
+    bars: list[Bar] = work.settings["accept"]
+    columns = shards.scan(folder).collect_schema()
+    for bar in bars:
+        bar.scorer.check_columns(columns)
+    given = {path.name: {"beside": str(folder), "file": path.name, "name": work.name} for path in shards.shard_paths(folder)}
+    work.each_shard(_judged_again, given=given)
+    if any("/" not in file for file in work.landed):
+        work.notes["moved"] = moved(work.folder).to_dicts()
+
+
+def _judged_again(rows: pl.DataFrame, settings: Mapping[str, Any]) -> dict[str, pl.DataFrame]:
+    """The parts of one shard; its rejected rows and its prompts are read from where it lies."""
+    bars, beside = settings["accept"], Path(settings["beside"])
+    rejected, prompts = beside / REJECTED / settings["file"], beside / PROMPTS / settings["file"]
+    old = pl.read_parquet(rejected) if rejected.is_file() else None
+    rows = _with_verdict_before(rows, old)
+    asked = pl.read_parquet(prompts, columns=["prompt_id", "decided"]) if prompts.is_file() else None
+    ids = asked["prompt_id"].to_list() if asked is not None else rows["prompt_id"].unique(maintain_order=True).to_list()
+    place = {prompt_id: index for index, prompt_id in enumerate(dict.fromkeys(ids))}
+    number = pl.col("prompt_id").replace_strict(place, return_dtype=pl.Int64)
+    rows = rows.with_columns(_place=number).sort("_place", "sample", maintain_order=True)
+    block = Block(0, 0, pl.DataFrame({"prompt_id": list(place)}, schema={"prompt_id": pl.String}))
+    for index, sampled in zip(rows["_place"].to_list(), _sampled(rows, bars), strict=True):
+        record = block.records.setdefault(index, {})
+        record[len(record)] = sampled
+    why = dict(asked.iter_rows()) if asked is not None else {}
+    for prompt_id, index in place.items():
+        block.decided[index] = Decision(index, len(block.records.get(index, ())), why.get(prompt_id, "as it was"))
+    want = settings["want"] or ALL
+    kept = Kept(name=settings["name"], bars=bars, want=want, pick=settings["pick"], stops=False)
+    return parts_of(block, rows.drop("_place"), kept)
+
+
+def _with_verdict_before(rows: pl.DataFrame, rejected: pl.DataFrame | None) -> pl.DataFrame:
+    """Main and rejected rows together, with what was said of them."""
+    unjudged = pl.col("dropped_because").str.starts_with("unjudged")
+    if "accepted" in rows.columns:
+        before = main = pl.col("accepted")
+    else:  # a folder of keep or score: rows that were kept are right, if there is anything that was not
+        before = pl.when(unjudged).then(None).otherwise(pl.lit(value=False))
+        main = pl.lit(None if rejected is None else True, dtype=pl.Boolean)
+    parts = [rows.with_columns(accepted_before=main)]
+    if rejected is not None:
+        parts.append(rejected.with_columns(accepted_before=before).drop(schema(REJECTION), strict=False))
+    return pl.concat(parts, how="diagonal_relaxed")
+
+
+def _sampled(rows: pl.DataFrame, bars: Sequence[Bar]) -> list[Sampled]:
+    """What the bars say of each row; one that was cut off or not answered is not judged."""
+    columns = columns_read(bars, rows.schema)
+    finished = (rows["finish_reason"] == "stop").to_list() if "finish_reason" in rows.columns else [True] * len(rows)
+    judged = rows.filter(pl.Series(finished, dtype=pl.Boolean)).select(list(columns))
+    found = iter(scored(bars, columns, judged.rows(), [0] * len(judged)))
+    caps = rows["cap"].to_list() if "cap" in rows.columns else [None] * len(rows)
+    made = []
+    for whole, reason, tokens, cap in zip(finished, rows["finish_reason"].to_list(), rows["response_tokens"].to_list(), caps, strict=True):
+        scores = {name: Score(*score) for name, score in next(found).items()} if whole else {}
+        outcome = Outcome(accepted(bars, scores), tokens or 0, truncated=reason == "length")
+        made.append(Sampled(outcome, reason, cap, scores))
+    return made

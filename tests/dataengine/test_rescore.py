@@ -1,0 +1,76 @@
+"""rescore: other verdicts on the same responses, without asking anybody anything."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from dataengine import prompt_blocks, shards
+from dataengine.commands import rescore as verb
+from dataengine.generate import generate
+from dataengine.inference.engine import Sampling
+from dataengine.keep import Bar, keep
+from dataengine.machine import Machine
+from dataengine.rescore import folder_here, moved, rescore
+from dataengine.run import run
+from dataengine.templates import QUESTION
+from tests.dataengine import judging
+from tests.dataengine.simulated import BARS, MODEL, Simulated, made_with, problems, sampled
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(prompt_blocks, "BLOCK", 16)
+        return made_with(Simulated(stragglers=0.02), sampled(60), tmp_path_factory.mktemp("sampled"))
+
+
+def everything(folder: Path) -> pl.DataFrame:
+    return pl.concat([shards.read(folder), shards.read(folder, "rejected")], how="diagonal")
+
+
+def test_the_same_bars_say_the_same(folder: Path, tmp_path: Path) -> None:
+    again = run(rescore(folder_here(folder), BARS, want=3), tmp_path, machine=Machine(workers=1))
+    assert shards.read(again).drop("accepted_before", "pass_rate").equals(shards.read(folder).drop("pass_rate"))
+    old, new = shards.read(folder, "rejected"), shards.read(again, "rejected")
+    ours = new.with_columns(pl.col("dropped_by").replace("rescore", "sample"))
+    assert ours.drop("accepted_before", "pass_rate").equals(old.drop("pass_rate"))
+    assert moved(again).filter(pl.col("before") != pl.col("now")).is_empty()
+    assert shards.read(again, "prompts").drop("pass_rate").equals(shards.read(folder, "prompts").drop("pass_rate"))
+
+
+def test_another_scorer_moves_verdicts_and_every_row_is_still_there(folder: Path, tmp_path: Path) -> None:
+    again = run(rescore(folder_here(folder), [Bar(scorer=judging.even)]), tmp_path, machine=Machine(workers=1))
+    assert set(everything(again)["row_id"]) == set(everything(folder)["row_id"])
+    assert shards.read(again)["even"].struct.field("value").eq(1.0).all()
+    table = {(row["before"], row["now"]): row["rows"] for row in moved(again).to_dicts()}
+    assert table["right", "right"] > 0
+    assert table["wrong", "wrong"] > 0
+    assert sum(table.values()) == len(everything(folder))
+    cut = everything(again).filter(finish_reason="length")
+    assert len(cut)
+    assert cut["accepted"].null_count() == len(cut)
+
+
+def test_generated_and_kept_rows_can_be_judged_again(tmp_path: Path) -> None:
+    made = generate(problems(20), MODEL, samples=3, template=QUESTION, sampling=Sampling(max_tokens=900))
+    kept = keep(made, judging.says)
+    made_with(Simulated(), kept, tmp_path)
+    rated = run(rescore(made, BARS), tmp_path, machine=Machine(workers=1))
+    assert len(everything(rated)) == 60
+    assert set(moved(rated)["before"]) == {"unjudged"}
+    again = run(rescore(kept, BARS), tmp_path, machine=Machine(workers=1))
+    assert moved(again).filter(pl.col("before") != pl.col("now")).is_empty()
+    assert shards.read(again).sort("row_id")["row_id"].equals(shards.read(rated).sort("row_id")["row_id"])
+
+
+def test_the_verb_judges_by_the_folders_own_bars_and_shows_what_moved(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    verb.command([str(folder), "--workers", "1"])
+    assert "| right | right |" in capsys.readouterr().out
+    verb.command([str(folder), "--scorer", "tests.dataengine.judging:even", "--workers", "1"])
+    said = capsys.readouterr().out
+    assert "| unjudged | right |" in said
+    assert "->" in said
+    assert "even: ends with " in said
