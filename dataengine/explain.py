@@ -16,6 +16,8 @@ from dataengine.score import scorer_of
 
 TEXTS = ("messages", "prompt", "response", "reasoning", "summary")
 """Long columns: read once, from the last folder that has the row, and where a scorer points into them."""
+ROWS = ("", shards.REJECTED)
+"""The parts of a folder that hold rows."""
 BEGUN_FROM = ("base", "policy")
 """The inputs that make a folder a trained model: what it began from."""
 
@@ -30,6 +32,8 @@ class Trace:
     """False where it lies in the folder's rejected/."""
     manifest: dict[str, Any]
     """What the folder says of itself: settings (scorers with their versions), inputs, who made it."""
+    record: str = ""
+    """The part of the folder that this is a note from (`prompts`, `hits`), where it is no row."""
     trained: bool = False
     """The folder is a model that was trained on this row (or, without responses of its own in the data, on its prompt)."""
     findings: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
@@ -89,7 +93,7 @@ def _asked(road: Sequence[Path], text: str) -> Asked | None:
     if sample and not sample.isdigit():
         raise ValueError(f"a row is named row_id, prompt_id or prompt_id/sample, got {text!r}")
     for folder in reversed(road):
-        rows = [row for _, row in _rows(folder, [name], only=("prompt_id", "row_id", "sample"))]
+        rows = [row for _, row in _rows(folder, [name], parts=ROWS, only=("prompt_id", "row_id", "sample"))]
         answers = {row["row_id"]: row for row in rows if (row.get("row_id") or "").startswith(name) and not sample}
         prompts = {row["prompt_id"] for row in rows if row["prompt_id"].startswith(name)}
         if len(answers) + len(prompts) > 1:
@@ -104,23 +108,34 @@ def _asked(road: Sequence[Path], text: str) -> Asked | None:
 
 
 def _rows(
-    folder: Path, ids: Sequence[str], *, only: Sequence[str] | None = None, without: Sequence[str] = ()
+    folder: Path, ids: Sequence[str], *, parts: Sequence[str], only: Sequence[str] | None = None, without: Sequence[str] = ()
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     """(part, row) of the rows with one of these ids; a key that only looks alike is left out."""
-    for place, row in row_index.rows_at(folder, row_index.places(folder, ids), only=only, without=without):
+    places = [place for place in row_index.places(folder, ids) if place.part in parts]
+    for place, row in row_index.rows_at(folder, places, only=only, without=without):
         if any((row.get(name) or "").startswith(wanted) for wanted in ids for name in row_index.IDS):
             yield place.part, row
 
 
 def _in_data(folder: Path, asked: Asked) -> list[Trace]:
-    """A response is found by its row_id; where rows have none yet, by its prompt and number."""
+    """What was noted of the prompt or the row, and the row itself: by its row_id, or where rows have none yet by its prompt and number."""
     manifest = shards.read_manifest(folder)
-    by_prompt = [*_rows(folder, [asked.prompt_id], without=TEXTS)] if asked.row_id is None or not _has_row_ids(folder) else []
-    by_row = [*_rows(folder, [asked.row_id], without=TEXTS)] if asked.row_id is not None and not by_prompt else []
-    chosen = [(part, row) for part, row in by_prompt if _is_meant(row, asked)]
+    found = [*_rows(folder, [asked.prompt_id], parts=row_index.RECORDS)]
+    if asked.row_id is not None and _has_row_ids(folder):
+        found += _rows(folder, [asked.row_id], parts=ROWS, without=TEXTS)
+    else:
+        found += _rows(folder, [asked.prompt_id], parts=ROWS, without=TEXTS)
     return [
-        Trace(folder=folder.name, row=row, kept=not part, manifest=manifest, findings=_findings(folder, manifest, row))
-        for part, row in chosen + by_row
+        Trace(
+            folder=folder.name,
+            row=row,
+            kept=part != shards.REJECTED,
+            manifest=manifest,
+            record=part if part in row_index.RECORDS else "",
+            findings=_findings(folder, manifest, row) if part in ROWS else {},
+        )
+        for part, row in found
+        if _is_meant(row, asked)
     ]
 
 
@@ -145,7 +160,9 @@ def _in_model(folder: Path, found: Sequence[Trace], asked: Asked) -> list[Trace]
     manifest = shards.read_manifest(folder)
     data = {Path(before).name for key, before in manifest["inputs"].items() if key not in BEGUN_FROM}
     out = {each.row_id for each in refused}
-    given = [each for each in found if each.folder in data and each.kept and not each.trained and each.row_id not in out]
+    given = [
+        each for each in found if each.folder in data and each.kept and not each.trained and not each.record and each.row_id not in out
+    ]
     return refused + [Trace(folder=folder.name, row=each.row, kept=True, manifest=manifest, trained=True) for each in given]
 
 
@@ -175,7 +192,7 @@ def _findings(folder: Path, manifest: dict[str, Any], row: dict[str, Any]) -> di
 def _texts(folder: Path, row: dict[str, Any]) -> dict[str, Any]:
     """The long columns of one row."""
     same = ("row_id", "prompt_id", "sample")
-    for _, each in _rows(folder, [row.get("row_id") or row["prompt_id"]], only=(*TEXTS, *same)):
+    for _, each in _rows(folder, [row.get("row_id") or row["prompt_id"]], parts=ROWS, only=(*TEXTS, *same)):
         if all(each.get(name) == row.get(name) for name in same):
             return {name: value for name, value in each.items() if name in TEXTS}
     return {}
@@ -183,10 +200,10 @@ def _texts(folder: Path, row: dict[str, Any]) -> dict[str, Any]:
 
 def _with_texts(road: Sequence[Path], found: Sequence[Trace]) -> list[Trace]:
     """Every place of the row that was seen last with its long texts, read once."""
-    at = next(each for each in reversed(found) if not each.trained)
+    at = next(each for each in reversed(found) if not each.trained and not each.record)
     texts = _texts(next(folder for folder in road if folder.name == at.folder), at.row)
     question = {name: texts[name] for name in ("messages",) if name in texts}
-    return [replace(each, row={**(texts if each.row_id == at.row_id else question), **each.row}) for each in found]
+    return [each if each.record else replace(each, row={**(texts if each.row_id == at.row_id else question), **each.row}) for each in found]
 
 
 def scores(row: dict[str, Any]) -> dict[str, dict[str, Any]]:

@@ -19,9 +19,12 @@ FILE = ".rows.index"
 """16 bytes that name the manifest it was built from, then all keys in order, then the place of each; both little-endian u64."""
 IDS = ("prompt_id", "row_id")
 """The columns whose values are found; 16 hex digits are their own key."""
-PARTS = ("", shards.REJECTED)
-STAMP = 16
-ROW_BITS, SHARD_BITS = 40, 23
+RECORDS = ("prompts", "hits")
+"""Parts that hold no rows but what a step noted of prompts (how each was sampled) and of rows (where they met an evaluation set)."""
+PARTS = ("", shards.REJECTED, *RECORDS)
+STAMP, LAYOUT = 16, b"rows 2"
+"""Bytes of the stamp, and what is raised when the file is written otherwise."""
+ROW_BITS, SHARD_BITS = 40, 22
 HEX = re.compile(r"[0-9a-f]{1,16}")
 
 
@@ -120,7 +123,7 @@ def _is_whole(folder: Path) -> bool:
 
 
 def _stamp(folder: Path) -> bytes:
-    return hashlib.blake2b((folder / shards.MANIFEST).read_bytes(), digest_size=STAMP).digest()
+    return hashlib.blake2b((folder / shards.MANIFEST).read_bytes(), digest_size=STAMP, person=LAYOUT).digest()
 
 
 def _write(folder: Path, keys: np.ndarray, where: np.ndarray) -> None:

@@ -20,6 +20,7 @@ STRETCH = 80
 """Characters shown of a stretch that a scorer points at."""
 MOST_PLACES = 8
 """Rows of one prompt in one folder that are told one by one; more are counted."""
+NOTED_IN_A_LINE = 6
 RESPONSE_NAMES = tuple(schema(RESPONSE))
 
 
@@ -65,7 +66,11 @@ def trace_text(traces: list[Trace]) -> Iterator[str]:
     """The lines of `dataengine explain DIR ID`: what each folder did with the row and what became known of it there; then the row."""
     known: set[str] = set()
     for folder, group in itertools.groupby(traces, key=lambda at: at.folder):
-        places = list(group)
+        together = list(group)
+        for at in (at for at in together if at.record):
+            yield f"{folder}  {at.record}"
+            yield from (f"    {line}" for line in _noted(at.row))
+        places = [at for at in together if not at.record]
         if len(places) > MOST_PLACES:
             yield f"{folder}  {len(places)} responses to {places[0].row['prompt_id']}"
             yield from _summed(places)
@@ -76,7 +81,7 @@ def trace_text(traces: list[Trace]) -> Iterator[str]:
             for name, stretches in at.findings.items():
                 yield from (f"    {name}: {_finding_text(stretch)}" for stretch in stretches)
         known |= set().union(*(at.row for at in places))
-    last = next(at for at in reversed(traces) if not at.trained)
+    last = next(at for at in reversed(traces) if not at.trained and not at.record)
     yield f"--- as it was last seen, in {last.folder}"
     yield from row_text(last.row)
 
@@ -85,6 +90,12 @@ def _what_happened(at: Trace) -> str:
     if at.trained:
         return "trained on it" if "sample" in at.row else "trained on its prompt"
     return "kept" if at.kept else f"dropped by {at.row.get('dropped_by')}: {at.row.get('dropped_because')}"
+
+
+def _noted(row: dict[str, Any]) -> Iterator[str]:
+    """What a step noted of a prompt or a row, a line for every few columns."""
+    said = [f"{name} {_short(str(value))}" for name, value in row.items() if value is not None and name not in ("row", *RESPONSE_NAMES)]
+    yield from (", ".join(said[start : start + NOTED_IN_A_LINE]) for start in range(0, len(said), NOTED_IN_A_LINE))
 
 
 def _summed(places: list[Trace]) -> Iterator[str]:

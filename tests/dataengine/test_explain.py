@@ -175,3 +175,32 @@ def test_a_root_without_folders_says_where_there_are_some(road_to_a_model: tuple
     (tmp_path / "empty").mkdir()
     with pytest.raises(ValueError, match="no finished folder lies in"):
         trace_everywhere(tmp_path / "empty", "abc")
+
+
+def land_noted(work: Work) -> None:
+    for path in shards.shard_paths(work.inputs["data"]):
+        work.land(path.name, pl.read_parquet(path))
+    rows = work.rows()
+    asked = rows.select("prompt_id").unique(maintain_order=True).with_columns(asked=pl.lit(16), decided=pl.lit("given up: hard"))
+    work.land("prompts/00000.parquet", asked)
+    work.land("hits/00000.parquet", rows.head(1).select("row_id", "prompt_id", set=pl.lit("aime24"), span=pl.lit("how much is")))
+
+
+def test_what_steps_noted_of_a_prompt_or_a_row_is_told_with_it(
+    road_to_a_model: tuple[Path, Path, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    root, end, _ = road_to_a_model
+    noted = run(Step(name="noted", make=land_noted, inputs={"data": rows_of(end)}), root)
+    first, *_, last = shards.read(noted)["row_id"]
+    said = lines_of(capsys, str(noted), first)
+    assert f"{noted.name}  prompts\n    prompt_id" in said
+    assert "asked 16, decided given up: hard" in said
+    assert "set aime24, span how much is" in said
+    assert "aime24" not in lines_of(capsys, str(noted), last)
+
+
+def rows_of(folder: Path) -> Step:
+    """A finished folder of the root as an input."""
+    from dataengine.step import ModelHere
+
+    return ModelHere(name=folder.name, make=land_weights, settings={"folder": folder.name}, path=folder)

@@ -48,7 +48,9 @@ def test_every_row_is_found_by_its_id_where_a_scan_finds_it(
         found = row_index.rows_at(made, row_index.places(made, [name]))
         rows = sorted((place.part, row["prompt_id"], row["n"]) for place, row in found if row["prompt_id"] == name)
         scanned = [
-            (part, name, n) for part in row_index.PARTS for n in shards.scan(made, part).filter(pl.col("prompt_id") == name).collect()["n"]
+            (part, name, n)
+            for part in ("", shards.REJECTED)
+            for n in shards.scan(made, part).filter(pl.col("prompt_id") == name).collect()["n"]
         ]
         assert rows == sorted(scanned)
 
@@ -74,6 +76,8 @@ def test_the_index_is_no_part_of_the_promise_and_is_made_again_when_it_is_spoilt
 
 def test_a_folder_that_cannot_be_written_to_is_still_searched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made = folder(tmp_path, {"00000.parquet": [(hexed("a"), 1)]})
+
+    (made / row_index.FILE).unlink(missing_ok=True)
 
     def refused(*_: object) -> None:
         raise PermissionError("read-only")
