@@ -227,7 +227,8 @@ def _figures(road: Sequence[tuple[Path, Mapping[str, Any]]]) -> Iterator[str]:
         for name, value in _flat(manifest["notes"])
     ]
     if lines:
-        yield from ("", "## Figures of the steps", "", "| step | figure | value |", "|---|---|---:|", *lines)
+        more = [f"| and {len(lines) - MOST} others | | |"] if len(lines) > MOST else []
+        yield from ("", "## Figures of the steps", "", "| step | figure | value |", "|---|---|---:|", *lines[:MOST], *more)
 
 
 def _flat(notes: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, int | float]]:
