@@ -154,8 +154,8 @@ class KeyedLog:
                 row = self._packed_row(place) if file.checksum else _line(file.path, place.at)
             except FileNotFoundError:
                 continue  # it has just been packed into another file
-            assert row.pop("key") == key.hex(), f"{file.path} changed while it was open"
-            return row
+            assert row["key"] == key.hex(), f"{file.path} changed while it was open"
+            return {name: row.get(name) for name in self.schema}
 
     def sync(self) -> None:
         """Force everything that was added so far to the disk; in this thread, while others go on adding."""
@@ -209,7 +209,7 @@ class KeyedLog:
     def _index_log(self, number: int) -> None:
         for body, at, _ in crc_lines.whole(self._files[number].path):
             row = json.loads(body)
-            self._table.put(bytes.fromhex(row["key"]), Place(number, at, bool(self.mark) and row[self.mark] is not None))
+            self._table.put(bytes.fromhex(row["key"]), Place(number, at, bool(self.mark) and row.get(self.mark) is not None))
 
     def _index_packed(self, number: int) -> None:
         file = self._files[number]

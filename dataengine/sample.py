@@ -77,7 +77,7 @@ def sample(
     spent = policy or Adaptive(want=want, at_most=at_most, budget=budget, quotas=dict(quotas or {}))
     settings = {
         "accept": list(accept),
-        "want": want,
+        "want": spent.want if isinstance(spent, Adaptive) else want,
         "policy": type(spent).__name__,
         "spending": spent,
         "template": template,

@@ -114,8 +114,8 @@ def _why(one: Sampled, kept: Kept) -> tuple[str, str]:
         score = one.scores.get(bar.scorer.name)
         if score is not None and not bar.passes(score):
             return bar.scorer.name, score.reason if score.value is not None else f"unjudged: {score.reason}"
-    lost = next(reversed(one.scores), kept.bars[0].scorer.name)
-    return lost, f"unjudged: {one.scores[lost].reason if lost in one.scores else 'no verdict'}"
+    lost = list(one.scores) or [kept.bars[0].scorer.name]
+    return lost[-1], f"unjudged: {one.scores[lost[-1]].reason if one.scores else 'no verdict'}"
 
 
 def _prompts(block: Block, records: Mapping[int, Sequence[Sampled]], rates: Mapping[int, PassRate], kept: Kept) -> pl.DataFrame:

@@ -91,7 +91,7 @@ def open_verifiers(bars: Sequence[Bar], *, columns: Mapping[str, Any], machine: 
                 "put it into a module of its own and import it from there"
             )
     if machine.on == "ray":
-        from dataengine.ray_verifiers import RayVerifiers  # type: ignore[import-not-found]
+        from dataengine.ray_verifiers import RayVerifiers
 
         return RayVerifiers(bars, columns=columns_read(bars, columns), machine=machine, deadline=deadline)
     return Verifiers(bars, columns=columns, count=machine.workers, deadline=deadline)

@@ -68,7 +68,7 @@ def _examples(folder: Path, scorers: list[str]) -> Iterator[str]:
     rows = pl.concat(parts, how="diagonal_relaxed").select("prompt_id", "sample", "accepted_before", "accepted", *scorers)
     changed = rows.filter(~pl.col("accepted_before").eq_missing(pl.col("accepted"))).sort("prompt_id", "sample").collect()
     for (old, new), some in changed.group_by("accepted_before", "accepted", maintain_order=True):
-        yield f"\n{VERDICTS[old]} -> {VERDICTS[new]}"  # type: ignore[index]
+        yield f"\n{VERDICTS[old]} -> {VERDICTS[new]}"
         for row in some.head(EXAMPLES).iter_rows(named=True):
             reasons = "; ".join(f"{name}: {row[name]['reason']}" for name in scorers if row[name] is not None)
             yield f"  {row['prompt_id']}/{row['sample']}  {reasons or 'not judged'}"

@@ -122,7 +122,7 @@ def sampled(count: int = 100, **settings: Any) -> Step:
 def made_with(engine: Simulated, step: Step, root: Path, *, workers: int = 1) -> Path:
     """The finished folder, made with this engine."""
     real = choose.open_engine
-    choose.open_engine = lambda *_, **__: engine  # pyright: ignore[reportAttributeAccessIssue]
+    choose.open_engine = lambda *_, **__: engine
     try:
         return run(step, root, machine=Machine(workers=workers))
     finally:

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from dataengine import prompt_blocks, shards
 from dataengine.columns import ASKED, PROBLEM, REJECTION, RESPONSE, SAMPLED, schema
 from dataengine.errors import Stopped
 from dataengine.generate import generate
-from dataengine.inference.engine import Sampling
+from dataengine.inference.engine import Response, Sampling
 from dataengine.keep import Bar
 from dataengine.score import SCORE
 from dataengine.sources import rows
@@ -125,7 +126,7 @@ def test_a_changed_policy_pays_for_nothing_twice(folder: Path, tmp_path: Path) -
 
 def test_a_run_that_the_engine_ended_goes_on_where_it_was(folder: Path, tmp_path: Path) -> None:
     class Dying(Simulated):
-        async def respond(self, prompt: str, sampling: Sampling, samples: Any) -> Any:
+        async def respond(self, prompt: str, sampling: Sampling, samples: Sequence[int]) -> AsyncIterator[Response]:
             if len(self.asked) > 300:
                 raise Stopped("the server is gone")
             async for response in super().respond(prompt, sampling, samples):
@@ -161,7 +162,7 @@ def test_what_has_landed_is_not_made_again(folder: Path, tmp_path: Path, monkeyp
 
 def test_an_engine_that_says_too_little_too_much_and_twice_is_asked_for_the_rest(folder: Path, tmp_path: Path) -> None:
     class Odd(Simulated):
-        async def respond(self, prompt: str, sampling: Sampling, samples: Any) -> Any:
+        async def respond(self, prompt: str, sampling: Sampling, samples: Sequence[int]) -> AsyncIterator[Response]:
             said = 0
             async for response in super().respond(prompt, sampling, [*samples, samples[-1] + 1]):
                 yield response
@@ -173,9 +174,9 @@ def test_an_engine_that_says_too_little_too_much_and_twice_is_asked_for_the_rest
     assert files(made_with(Odd(stragglers=0.02), sampled(), tmp_path)) == files(folder)
 
     class Silent(Simulated):
-        async def respond(self, prompt: str, sampling: Sampling, samples: Any) -> Any:
-            for response in ():
-                yield response
+        async def respond(self, prompt: str, sampling: Sampling, samples: Sequence[int]) -> AsyncIterator[Response]:
+            for nothing in ():
+                yield nothing
 
     with pytest.raises(Stopped, match="ended 3 times without"):
         made_with(Silent(), sampled(), tmp_path / "silent")
