@@ -104,7 +104,7 @@ class Spending:
             tokens=outcome.tokens,
             accepted=outcome.accepted is True,
             truncated=outcome.truncated,
-            unjudged=outcome.accepted is None,
+            unjudged=outcome.accepted is None and not outcome.truncated,
         )
         if at.told == at.asked:
             self._consider(prompt, at)
