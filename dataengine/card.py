@@ -246,15 +246,17 @@ def _contamination(road: Sequence[tuple[Path, Mapping[str, Any]]]) -> Iterator[s
     if not checked:
         yield from ("", "No evaluation set was compared with these rows.")
     for manifest in checked:
-        hits = {each["set"]: each for each in manifest["notes"].get("hits", ())}
-        yield from ("", f"Compared by `{manifest['name']}`; rows with a hit were dropped.", "")
-        yield from (
-            "| set | file | sha256 | problems | n-grams | too short to compare | rows hit | prompts hit |",
-            "|---|---|---|" + "---:|" * 5,
+        hits, alike = ({each["set"]: each for each in manifest["notes"].get(kind, ())} for kind in ("hits", "fuzzy"))
+        kept = (
+            "" if manifest["settings"].get("drop_fuzzy") else " Rows whose prompt resembles a question but for numbers and names were kept."
         )
+        yield from ("", f"Compared by `{manifest['name']}`; rows with a hit were dropped.{kept if alike else ''}", "")
+        yield "| set | file | sha256 | problems | n-grams | too short to compare | rows hit | prompts hit | rows that resemble |"
+        yield "|---|---|---|" + "---:|" * 6
         for each in manifest["notes"]["references"]:
-            hit = hits.get(each["set"], {})
-            sizes = [each.get(name, 0) for name in ("problems", "grams", "too_short")] + [hit.get(name, 0) for name in ("rows", "prompts")]
+            hit, like = hits.get(each["set"], {}), alike.get(each["set"], {})
+            sizes = [each.get(name) or 0 for name in ("problems", "grams", "too_short")]
+            sizes += [hit.get("rows", 0), hit.get("prompts", 0), like.get("rows", 0)]
             named = [_cell(each.get(name)) for name in ("set", "file")] + [f"`{str(each.get('sha256', ''))[:16]}`"]
             yield f"| {' | '.join([*named, *(f'{size:,}' for size in sizes)])} |"
 
