@@ -138,7 +138,7 @@ def killing(scratch: Path, *, kills: int, seed: int) -> Any:
 def one_run(
     root: Path, moments: random.Random, seconds: float, counts: Counter[str], expected: dict[str, str], sampling: Sampling
 ) -> float:
-    """Sample one folder to its end, through as many kills as it takes; the seconds that a process takes on a machine as busy as it is now."""
+    """Sample one folder to its end, through as many kills as it takes; what a process takes on the machine as busy as it is."""
     kept: dict[str, str] = {}
     while True:
         sampling.start(root)
