@@ -35,12 +35,12 @@ GROWING = ("responses", "verdicts")
 LOG = ".log"
 PIECE = 64 << 20
 """Bytes of a log put as one object at most."""
-PIECE_NAME = re.compile(r"(?P<log>.+\.log)/(?P<start>\d{14})-(?P<hash>[0-9a-f]{16})")
+PIECE_NAME = re.compile(r"(?P<log>.+\.log)/(?P<start>\d{14})-(?P<size>\d{8})-(?P<hash>[0-9a-f]{16})")
 
 
 @dataclass(frozen=True)
 class Piece:
-    """Part of a log in the store: where it begins, its size in bytes, the hash of its content, the object's name."""
+    """Part of a log in the store: where it begins, its size in bytes, the hash of its content, the object's name (which says all that)."""
 
     start: int
     size: int
@@ -136,7 +136,7 @@ class SecondHome:
         for growing in GROWING:
             for name, size in sorted(self.store.sizes(growing).items()):
                 if found := PIECE_NAME.fullmatch(name):
-                    pieces.setdefault(found["log"], []).append(Piece(int(found["start"]), size, found["hash"], name))
+                    pieces.setdefault(found["log"], []).append(Piece(int(found["start"]), int(found["size"]), found["hash"], name))
                 elif not any(part.startswith(".") for part in name.split("/")):
                     self._fetch_whole(name, size)
         for log, parts in pieces.items():
@@ -195,9 +195,13 @@ class SecondHome:
                 _warn(f"{error} Until then responses are kept on this machine alone.")
 
     def _put_pieces(self) -> None:
-        """New files and new ends of logs; then what has vanished from the root (a log that became Parquet) leaves the store as well."""
+        """New files and new ends of logs; then what had vanished from the root (a log that became Parquet) leaves the store as well.
+
+        What has vanished is asked first: a log's Parquet is there before it goes, so it is among the files that are put.
+        """
         if not self._logs_known:
             return
+        gone = [name for name in self._sent if not (self.root / name).exists()]
         here = [path for growing in GROWING for path in sorted((self.root / growing).rglob("*")) if _counts(path, self.root)]
         for path in sorted(here, key=lambda path: path.suffix == LOG):
             name = path.relative_to(self.root).as_posix()
@@ -208,8 +212,8 @@ class SecondHome:
                     self.store.put_file(name, path)
                     self._sent[name] = size
             except FileNotFoundError:
-                continue  # compacted away since we looked: its Parquet is put next time
-        for name in [name for name in self._sent if not (self.root / name).exists()]:
+                continue  # packed since we looked: its Parquet is put next time, and then its pieces go
+        for name in gone:
             for old in self.store.sizes(name) if name.endswith(LOG) else [name]:
                 self.store.delete(old)
             del self._sent[name]
@@ -219,7 +223,7 @@ class SecondHome:
         with path.open("rb") as file:
             file.seek(sent)
             while piece := _whole_lines(file.read(PIECE)):
-                self.store.put(f"{name}/{sent:014d}-{_hash(piece)}", piece)
+                self.store.put(f"{name}/{sent:014d}-{len(piece):08d}-{_hash(piece)}", piece)
                 sent += len(piece)
                 self._sent[name] = sent
                 file.seek(sent)
@@ -239,11 +243,9 @@ class SecondHome:
             with path.open("rb") if path.exists() else io.BytesIO() as mine:
                 for piece in pieces:
                     content = self.store.read(piece.name) or b""
-                    if _hash(content) != piece.hash:
-                        raise Stopped(
-                            f"{self.store.url}/{piece.name} is damaged (its content is not what was put there). Remove the object "
-                            "and run again: the responses in it are made again."
-                        )
+                    if _hash(content) != piece.hash:  # at its old length, so that the lines behind it are found; readers drop the bad ones
+                        _warn(f"{self.store.url}/{piece.name} is damaged: what was in its bad lines is made again")
+                        content = content[: piece.size - 1].ljust(piece.size - 1) + b"\n"
                     known = mine.read(piece.size)
                     if not content.startswith(known if len(known) == piece.size else _whole_lines(known)):
                         raise ValueError(
@@ -280,10 +282,16 @@ def _hash(piece: bytes) -> str:
 
 
 def _in_a_row(pieces: list[Piece]) -> list[Piece]:
-    """The pieces of a log from its beginning, without gaps; where a put was given up and made again larger, the larger one."""
+    """The pieces of a log from its beginning; where a put was given up and made again larger, the larger one.
+
+    A gap becomes a piece that is not there: only the pieces behind a beginning that was deleted already (a packed log) are none.
+    """
     row: list[Piece] = []
     for piece in sorted(pieces, key=lambda piece: (piece.start, -piece.size)):
-        if piece.start == (row[-1].start + row[-1].size if row else 0):
+        end = row[-1].start + row[-1].size if row else 0
+        if row and piece.start > end:
+            row.append(Piece(end, piece.start - end, "", f"{piece.name}-before"))
+        if piece.start >= end and (row or not piece.start):
             row.append(piece)
     return row
 

@@ -141,6 +141,55 @@ def test_a_log_that_became_parquet_leaves_the_store_after_its_parquet_came(tmp_p
         assert store.sizes("responses") == {"responses/r/000000.parquet": 3}
 
 
+def test_a_log_that_becomes_parquet_while_it_is_put_stays_in_the_store_until_its_parquet_came(
+    tmp_path: Path, bucket: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, folder = Store.at(f"buckets://{bucket}"), tmp_path / "root" / "responses" / "r"
+    folder.mkdir(parents=True)
+    (folder / "000000.log").write_bytes(b"a\nb\n")
+    monkeypatch.setattr(second_home, "SECONDS_BETWEEN_PIECES", 60.0)
+    with SecondHome(tmp_path / "root", store) as home:
+        home.fetch_logs()
+        home._put_pieces()
+
+        def packed_meanwhile(name: str, path: Path, sent: int) -> int:
+            (folder / "000000.parquet").write_bytes(b"a b")
+            path.unlink()
+            raise FileNotFoundError(path)
+
+        monkeypatch.setattr(home, "_put_end", packed_meanwhile)
+        home._put_pieces()
+        assert sum(store.sizes("responses").values()) == 4, "the pieces are still there"
+        home._put_pieces()
+        assert store.sizes("responses") == {"responses/r/000000.parquet": 3}
+
+
+@pytest.mark.parametrize("damage", ["flip a byte", "cut the end", "remove"])
+def test_a_damaged_piece_costs_its_bad_lines_alone(
+    tmp_path: Path, bucket: Path, damage: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(second_home, "SECONDS_BETWEEN_PIECES", 60.0)
+    store = Store.at(f"buckets://{bucket}")
+    with SecondHome(tmp_path / "here", store) as home, Responses(tmp_path / "here", revision="r", sampling=Sampling()) as responses:
+        home.fetch_logs()
+        for sample in range(9):
+            responses.add("p", said(sample), seed=0, engine=ENGINE)
+            if sample % 3 == 2:
+                home._put_pieces()
+    path = bucket / sorted(store.sizes("responses"))[1].replace("/", "%2F")
+    content = path.read_bytes()
+    path.write_bytes(bytes([content[0] ^ 1]) + content[1:] if damage == "flip a byte" else content[:-5])
+    if damage == "remove":
+        path.unlink()
+    for _ in range(2):  # the second time it is there already
+        with SecondHome(tmp_path / "there", store) as home:
+            home.fetch_logs()
+        with Responses(tmp_path / "there", revision="r", sampling=Sampling()) as responses:
+            lost = {"flip a byte": [3], "cut the end": [5], "remove": [3, 4, 5]}
+            assert responses.missing("p", range(9)) == lost[damage]
+        assert "is damaged" in capsys.readouterr().err
+
+
 def test_half_a_line_is_never_put(tmp_path: Path, bucket: Path) -> None:
     store, log = Store.at(f"buckets://{bucket}"), tmp_path / "root" / "responses" / "r" / "000000.log"
     log.parent.mkdir(parents=True)

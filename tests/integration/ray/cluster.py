@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import NoReturn
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_DISABLE_IMPORT_WARNING": "1", "PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1"}
@@ -28,16 +29,25 @@ class Cluster:
         common = ["--num-cpus=1", "--object-store-memory=150000000", "--disable-usage-stats", "--block"]
         head = ["--head", f"--port={self.port}", "--node-ip-address=127.0.0.1", "--include-dashboard=false", f"--temp-dir={self.temporary}"]
         self._start([_ray(), "start", *head, *common], ports=21_000)
-        self._wait_for_nodes(1)
-        self.start_second()
+        if not self._came_up(1):
+            self._raise()
 
-    def start_second(self) -> None:
-        """The node that `kill_second` takes away."""
+    def with_both(self) -> Cluster:
+        """Itself, with the node that `kill_second` takes away; a busy machine may need more than one try."""
+        if len(self._nodes) == 2:
+            return self
+        for _ in range(3):
+            self._start_second()
+            if self._came_up(2):
+                return self
+            self.kill_second()
+        self._raise()
+
+    def _start_second(self) -> None:
         command = [_ray(), "start", f"--address={self.address}", "--node-ip-address=127.0.0.2", "--num-cpus=1"]
         command += ["--object-store-memory=150000000", "--disable-usage-stats", "--block"]
         alone = f'mount -t tmpfs tmpfs {self.hidden} && export TMPDIR={self.hidden} && exec "$@"'
         self._start(["unshare", "--mount", "--map-root-user", "bash", "-c", alone, "ray", *command], ports=22_000)
-        self._wait_for_nodes(2)
 
     def kill_second(self) -> None:
         """Every process of the second node at once, as when a machine loses its power."""
@@ -59,8 +69,8 @@ class Cluster:
         with (self.temporary / f"node{len(self._nodes)}.log").open("ab") as log:
             self._nodes.append(subprocess.Popen(command, env={**os.environ, **QUIET}, stdout=log, stderr=log, start_new_session=True))
 
-    def _wait_for_nodes(self, count: int) -> None:
-        """Until so many nodes are alive; another process asks, so that this one stays out of the cluster."""
+    def _came_up(self, count: int) -> bool:
+        """Whether so many nodes are alive within two minutes; another process asks, so that this one stays out of the cluster."""
         asks = (
             "import ray; ray.init(address={address!r}, logging_level=40, log_to_driver=False); "
             "print('alive', sum(node['Alive'] for node in ray.nodes()))"
@@ -68,12 +78,15 @@ class Cluster:
         end = time.monotonic() + 120
         while time.monotonic() < end:
             if self._nodes[-1].poll() is not None:
-                break
+                return False
             time.sleep(2)
             code = asks.format(address=self.address)
             done = subprocess.run([sys.executable, "-c", code], env={**os.environ, **QUIET}, capture_output=True, check=False)
             if f"alive {count}".encode() in done.stdout:
-                return
+                return True
+        return False
+
+    def _raise(self) -> NoReturn:
         logs = "\n".join(path.read_text(errors="replace")[-2_000:] for path in self.temporary.glob("node*.log"))
         self.close()
         raise RuntimeError(f"the cluster did not come up: {logs}")

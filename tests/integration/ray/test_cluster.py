@@ -74,18 +74,17 @@ def stored_keys(root: Path) -> list[str]:
 def test_shards_are_judged_on_both_nodes_and_one_may_be_lost(cluster: Cluster, place: Path) -> None:
     here, there = place / "shards-local", place / "shards-ray"
     finished(start("filtered", here), here)
-    process = start("filtered", there, address=cluster.address)
+    process = start("filtered", there, address=cluster.with_both().address)
     wait_until(lambda: len(list(there.glob("sevens-*/*.parquet"))) >= 3, process, there)
     cluster.kill_second()
     assert len(list(there.glob("sevens-*/*.parquet"))) < 10, "it was lost in the middle"
     finished(process, there)
     assert data_files(there) == data_files(here)
-    cluster.start_second()
 
 
 def test_verifiers_judge_on_both_nodes_and_one_may_be_lost(cluster: Cluster, place: Path) -> None:
     answers, log = place / "judged", place / "judged.log"
-    process = start("judged", answers, address=cluster.address)
+    process = start("judged", answers, address=cluster.with_both().address)
     wait_until(lambda: log.read_text().count("is there: 1 processes") == 2 and answers.read_bytes().count(b"\n") >= 40, process, answers)
     cluster.kill_second()
     assert answers.read_bytes().count(b"\n") < 380, "it was lost in the middle"
@@ -93,11 +92,10 @@ def test_verifiers_judge_on_both_nodes_and_one_may_be_lost(cluster: Cluster, pla
     judged = [json.loads(line) for line in answers.read_text().splitlines()]
     assert sorted(text for text, *_ in judged) == sorted(f"{number * 7919 % 100_003}" for number in range(400))
     assert all((value, reason) == (float("7" in text), f"{text.count('7')} sevens") for text, value, reason in judged)
-    cluster.start_second()
 
 
 def test_a_broken_scorer_stops_the_run_as_it_would_here(cluster: Cluster, place: Path) -> None:
-    process = start("bad", place / "bad", address=cluster.address)
+    process = start("bad", place / "bad", address=cluster.with_both().address)
     assert process.wait() == 1
     assert "dataengine.errors.Stopped: broken failed on 500 of 500 rows" in (place / "bad.log").read_text()
 
@@ -105,7 +103,7 @@ def test_a_broken_scorer_stops_the_run_as_it_would_here(cluster: Cluster, place:
 def test_engines_and_verifiers_sample_on_both_nodes_and_one_may_be_lost(cluster: Cluster, place: Path, model: Path) -> None:
     here, there = place / "asked-local", place / "asked-ray"
     finished(start("asked", here, model=model), here)
-    process = start("asked", there, address=cluster.address, model=model)
+    process = start("asked", there, address=cluster.with_both().address, model=model)
     log = place / "asked-ray.log"
     wait_until(lambda: log.read_text().count("is there: local") == 2 and len(stored_keys(there)) >= 20, process, there)
     cluster.kill_second()
@@ -119,4 +117,3 @@ def test_engines_and_verifiers_sample_on_both_nodes_and_one_may_be_lost(cluster:
     assert len(keys) == len(set(keys))
     assert set(keys) == set(stored_keys(here))
     assert data_files(there) == data_files(here)
-    cluster.start_second()
