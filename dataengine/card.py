@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 
 from dataengine import shards
-from dataengine.explain import scorers_of
+from dataengine.explain import bars_of, scorers_of
 from dataengine.funnel import folders_before, funnel
 from dataengine.shards import write_atomically
 from dataengine.step import Step
@@ -196,9 +196,9 @@ def _truncated(road: Sequence[tuple[Path, Mapping[str, Any]]]) -> Iterator[str]:
 def _verdicts(road: Sequence[tuple[Path, Mapping[str, Any]]]) -> Iterator[str]:
     lines = []
     for _, manifest in road:
-        for name, scorer in scorers_of(dict(manifest)).items():
-            bar = manifest["settings"].get("at_least")
-            lines.append(f"| {manifest['name']} | {name} | {scorer['version']} | {'' if bar is None else bar} |")
+        bars = bars_of(manifest)
+        for name, scorer in scorers_of(manifest).items():
+            lines.append(f"| {manifest['name']} | {name} | {scorer['version']} | {bars.get(name, '')} |")
     if lines:
         yield from ("", "## Verdicts", "", "| step | scorer | version | kept at least |", "|---|---|---|---:|", *dict.fromkeys(lines))
 

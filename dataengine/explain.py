@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -166,16 +166,24 @@ def _in_model(folder: Path, found: Sequence[Trace], asked: Asked) -> list[Trace]
     return refused + [Trace(folder=folder.name, row=each.row, kept=True, manifest=manifest, trained=True) for each in given]
 
 
-def scorers_of(manifest: dict[str, Any]) -> dict[str, dict[str, Any]]:
+def scorers_of(manifest: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """Every scorer among a step's settings by its name: {"scorer": place of its code, "version": ..., "settings": ...}."""
+    found = [each for each in _within(manifest["settings"]) if {"scorer", "version", "settings"} <= set(each)]
+    return {each["scorer"].rpartition(".")[2]: dict(each) for each in found if isinstance(each["scorer"], str)}
 
-    def within(value: Any) -> Iterator[dict[str, Any]]:
-        if isinstance(value, dict) and {"scorer", "version", "settings"} <= set(value) and isinstance(value["scorer"], str):
-            yield value
-        for inside in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
-            yield from within(inside)
 
-    return {each["scorer"].rpartition(".")[2]: each for each in within(manifest["settings"])}
+def bars_of(manifest: Mapping[str, Any]) -> dict[str, float]:
+    """What each scorer's value had to reach, by the scorer's name."""
+    bars = [each for each in _within(manifest["settings"]) if isinstance(each.get("scorer"), Mapping) and "at_least" in each]
+    return {each["scorer"]["scorer"].rpartition(".")[2]: each["at_least"] for each in bars}
+
+
+def _within(value: Any) -> Iterator[Mapping[str, Any]]:
+    """Every mapping inside of settings, the outermost first."""
+    if isinstance(value, Mapping):
+        yield value
+    for inside in value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ():
+        yield from _within(inside)
 
 
 def _findings(folder: Path, manifest: dict[str, Any], row: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from dataengine import shards
 from dataengine.columns import RESPONSE, schema
-from dataengine.explain import TEXTS, Trace, scorers_of, scores
+from dataengine.explain import TEXTS, Trace, bars_of, scorers_of, scores
 from dataengine.funnel import funnel, rejections
 
 WIDTH = 600
@@ -94,7 +94,7 @@ def _what_happened(at: Trace) -> str:
 
 def _noted(row: dict[str, Any]) -> Iterator[str]:
     """What a step noted of a prompt or a row, a line for every few columns."""
-    said = [f"{name} {_short(str(value))}" for name, value in row.items() if value is not None and name not in ("row", *RESPONSE_NAMES)]
+    said = [f"{name} {_short(value)}" for name, value in row.items() if value is not None and name not in ("row", *RESPONSE_NAMES)]
     yield from (", ".join(said[start : start + NOTED_IN_A_LINE]) for start in range(0, len(said), NOTED_IN_A_LINE))
 
 
@@ -120,19 +120,18 @@ def _news(at: Trace, known: set[str]) -> Iterator[str]:
         yield f"response: sample {row.get('sample')} of {row.get('model')}, revision {row.get('model_revision')}, by {engine}"
         yield f"finished: {row.get('finish_reason')} after {row.get('response_tokens')} tokens"
         yield f"sampling: {row.get('sampling')}, seed {row.get('seed')}"
-    judged, versions = scores(row), scorers_of(at.manifest)
+    judged, versions, bars = scores(row), scorers_of(at.manifest), bars_of(at.manifest)
     for name in (name for name in judged if name not in known or name in versions):
         value = "unjudged" if judged[name]["value"] is None else format(judged[name]["value"], ".3g")
-        by = versions.get(name)
-        yield f"{name} {value}: {judged[name]['reason']}" + (f"  ({by['scorer']}, version {by['version']})" if by else "")
-    if at.kept and "at_least" in settings:
-        yield f"bar: at least {settings['at_least']}"
+        by, bar = versions.get(name), f", at least {bars[name]}" if name in bars else ""
+        yield f"{name} {value}: {judged[name]['reason']}" + (f"  ({by['scorer']}, version {by['version']}{bar})" if by else "")
     said = {"source", "source_row", "license", "dropped_by", "dropped_because", *RESPONSE_NAMES, *TEXTS, *judged}
-    if others := [f"{name} {_short(str(row[name]))}" for name in row if name in news - said and name != "prompt_id"]:
+    if others := [f"{name} {_short(row[name])}" for name in row if name in news - said and name != "prompt_id"]:
         yield ", ".join(others)
 
 
-def _short(text: str) -> str:
+def _short(value: Any) -> str:
+    text = format(value, ".4g") if isinstance(value, float) else str(value)
     return text if len(text) <= STRETCH * 2 else f"{text[: STRETCH * 2]} ..."
 
 

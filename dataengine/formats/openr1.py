@@ -14,7 +14,7 @@ LISTS = ("generations", "is_reasoning_complete", "correctness_math_verify", "cor
 THEIRS = {"solution": pl.String, "answer": pl.String, "problem_type": pl.String, "question_type": pl.String, "source": pl.String}
 OURS = {"domain": pl.String, "language": pl.String, "license": pl.String, "source_row": pl.Int64, "checks": pl.String}
 """Columns of ours that OpenR1-Math does not have; whoever reads it by name does not see them."""
-VERDICTS = ("answer_matches", "correctness_math_verify")
+VERDICTS = ("answer_matches", "is_right", "correctness_math_verify")
 """Score columns that say whether a response is right, the first that is there."""
 
 
