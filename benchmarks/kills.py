@@ -140,12 +140,13 @@ def one_run(
 ) -> float:
     """Sample one folder to its end, through as many kills as it takes; what a process takes on the machine as busy as it is."""
     kept: dict[str, str] = {}
+    pace = seconds
     while True:
         sampling.start(root)
         children, begun = set[int](), time.monotonic()
         counts["processes"] += 1
         wait = moments.uniform(0.0, 0.9)
-        while sampling.ended_after(wait * seconds) is None:
+        while sampling.ended_after(wait * pace) is None:
             wait = moments.uniform(0.0, 0.25)
             target = moments.choices(list(TARGETS), list(TARGETS.values()))[0]
             found = processes_of(sampling.pid)
@@ -157,6 +158,7 @@ def one_run(
                     counts[f"killed_{target}"] += 1
             if target == "main":
                 sampling.ended_after(None)
+                pace *= 1.1  # a run that never gets anywhere tests little
                 break
         counts["orphans"] += outliving(children)
         stored, twice = stored_in(root)
