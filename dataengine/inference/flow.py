@@ -47,7 +47,7 @@ class Flow:
 
     def look(self, endpoint: Endpoint, load: Load, *, more: bool) -> None:
         """`more`: whether requests wait on our side."""
-        target = max(2, round(load.running * QUEUE))
+        target, full = max(2, round(load.running * QUEUE)), endpoint.in_flight >= int(endpoint.limit)
         preempted = self._preempted is not None and load.preempted > self._preempted
         self._preempted = load.preempted
         if preempted:
@@ -56,5 +56,5 @@ class Flow:
         elif load.waiting > 2 * target:
             self._growth = SLOW
             endpoint.limit = max(1.0, float(endpoint.in_flight - load.waiting + target))
-        elif more and load.waiting < target and endpoint.in_flight >= int(endpoint.limit):
+        elif more and load.waiting < target and 0.9 * endpoint.in_flight < load.running + load.waiting and full:
             endpoint.limit = min(float(endpoint.most), endpoint.limit * self._growth + 1)

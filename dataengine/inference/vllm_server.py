@@ -22,7 +22,7 @@ ANSWER_SECONDS = 10.0
 FIRST_TOKEN_SECONDS = 300.0
 """The first token of a server that has just loaded its model may wait for kernels to be compiled."""
 MOST = 4096
-"""Requests open at one server at most, whatever its queue says."""
+"""Requests open at most at a server that is not ours, whatever its queue says."""
 BYTES = re.compile(r"(<0x[0-9A-F]{2}>)+")
 NO = (Unanswered, BadRequest, NotThere, KeyRefused)
 
@@ -38,7 +38,7 @@ class VllmServer:
         """`url` may change with every start of the process."""
         self.process, self.flow = process, Flow()
         self.endpoint = Endpoint(url.rstrip("/").removesuffix("/v1"), limit=limit, slowest=slowest)
-        self.endpoint.most, self.endpoint.up = MOST, False
+        self.endpoint.most, self.endpoint.up = (MOST if process is None else limit), False
         self.model = self.version = ""
         self.context = 0
         self.deaths = 0
