@@ -14,8 +14,10 @@ from numpy.typing import NDArray
 
 from dataengine.learned_rates import RATES, Floats, likelihood
 
-MARGIN_COVERED = 0.001
-"""Share of the prompts that is planned for beyond the promise on coverage."""
+MARGIN = 0.001
+"""Planned for beyond the promise on coverage."""
+UNSURE_KEPT, UNSURE_COVERED = 0.005, 0.03
+"""Planned for beyond the promises, over the root of the number of known prompts: the plan that looks cheapest on a guess is too cheap."""
 FIRST_WORTH = np.concatenate(([0.0], np.geomspace(1.0, 64.0, 13)))
 DEAREST = 256.0
 """Average responses that are paid for one kept sample at most."""
@@ -112,6 +114,8 @@ class Stopping:
         whole = evidence @ rates_GT.T
         self.chance_NSG = np.round(np.divide(evidence @ (rates_GT * RATES).T, whole, out=np.zeros_like(whole), where=whole > 0), 10)
         kept_T, covered_T = _fixed(goal.as_many_as, goal.want)
+        unsure = 1 / max(4.0, float(weight_G.sum())) ** 0.5
+        self.margin_kept, self.margin_covered = UNSURE_KEPT * unsure, MARGIN + UNSURE_COVERED * unsure
         self.fixed_kept = float(self.weight_G @ (rates_GT @ kept_T))
         self.fixed_covered = float(self.weight_G @ (rates_GT @ covered_T))
 
@@ -151,7 +155,8 @@ class Stopping:
 
         `at_least_G`: prices that quotas ask for on top.
         """
-        need = np.array([self.fixed_kept, (self.goal.covered + MARGIN_COVERED) * self.fixed_covered])
+        covered = min(1.0, self.goal.covered + self.margin_covered) if self.goal.covered else 0.0
+        need = np.array([(1 + self.margin_kept) * self.fixed_kept, covered * self.fixed_covered])
         first = np.repeat(FIRST_WORTH[:, None], len(self.weight_G), axis=1)
         low, high = np.full(len(FIRST_WORTH), 0.25), np.full(len(FIRST_WORTH), DEAREST)
         for _ in range(STEPS):
