@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -10,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NoReturn
 
@@ -28,12 +30,15 @@ class Cluster:
         self._nodes: list[subprocess.Popen[bytes]] = []
         common = ["--num-cpus=1", "--object-store-memory=150000000", "--disable-usage-stats", "--block"]
         head = ["--head", f"--port={self.port}", "--node-ip-address=127.0.0.1", "--include-dashboard=false", f"--temp-dir={self.temporary}"]
-        self._start([_ray(), "start", *head, *common], ports=21_000)
-        if not self._came_up(1):
-            self._raise()
+        for _ in range(3):  # a busy machine may need more than one try: Ray gives a node 30 s
+            self._start([_ray(), "start", *head, *common], ports=21_000)
+            if self._came_up(1):
+                return
+            self._end(0)
+        self._raise()
 
     def with_both(self) -> Cluster:
-        """Itself, with the node that `kill_second` takes away; a busy machine may need more than one try."""
+        """Itself, with the node that `kill_second` takes away."""
         if len(self._nodes) == 2:
             return self
         for _ in range(3):
@@ -51,17 +56,21 @@ class Cluster:
 
     def kill_second(self) -> None:
         """Every process of the second node at once, as when a machine loses its power."""
-        for pid in _tree(self._nodes[1].pid):
-            _kill(pid)
-        self._nodes.pop(1).wait()
+        self._end(1)
 
     def close(self) -> None:
         """End what was started here, and nothing else."""
-        for node in reversed(self._nodes):
-            for pid in _tree(node.pid):
-                _kill(pid)
-            node.wait()
+        for number in reversed(range(len(self._nodes))):
+            self._end(number)
         shutil.rmtree(self.temporary, ignore_errors=True)
+
+    def _end(self, number: int) -> None:
+        """Kill a node with all that came from it; where its `ray start` has failed, what that left behind as well."""
+        pids = _tree(self._nodes[number].pid)
+        pids += [pid for pid, command in _commands() if str(self.temporary) in command and (not number or "127.0.0.2" in command)]
+        for pid in dict.fromkeys(pids):
+            _kill(pid)
+        self._nodes.pop(number).wait()
 
     def _start(self, command: list[str], *, ports: int) -> None:
         first = ports + os.getpid() % 50 * 20
@@ -106,6 +115,12 @@ def _free_port() -> int:
     with socket.socket() as server:
         server.bind(("127.0.0.1", 0))
         return server.getsockname()[1]
+
+
+def _commands() -> Iterator[tuple[int, str]]:
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            yield int(path.parent.name), path.read_bytes().replace(b"\0", b" ").decode(errors="replace")
 
 
 def _tree(root: int) -> list[int]:
