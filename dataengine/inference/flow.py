@@ -55,6 +55,7 @@ class Flow:
             endpoint.limit = max(1.0, 0.9 * (endpoint.in_flight - load.waiting))
         elif load.waiting > 2 * target:
             self._growth = SLOW
-            endpoint.limit = max(1.0, float(endpoint.in_flight - load.waiting + target))
+            there = min(endpoint.in_flight, load.running + load.waiting)  # what was sent since is not there yet
+            endpoint.limit = max(1.0, float(there - load.waiting + target))
         elif more and load.waiting < target and 0.9 * endpoint.in_flight < load.running + load.waiting and full:
             endpoint.limit = min(float(endpoint.most), endpoint.limit * self._growth + 1)
