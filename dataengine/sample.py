@@ -19,9 +19,10 @@ from dataengine import shards
 from dataengine.asking import Asking
 from dataengine.columns import RESPONSE, schema
 from dataengine.generate import with_stops
-from dataengine.inference.engine import Sampling
+from dataengine.inference.engine import Engine, Sampling
 from dataengine.keep import Bar
 from dataengine.pick import PICKS
+from dataengine.progress import say
 from dataengine.prompt_blocks import PROMPTS, Block, blocks, read_landed
 from dataengine.response_rows import SPLITS, SaidBy, response_rows
 from dataengine.responses import Responses
@@ -127,7 +128,10 @@ def _make(work: Work) -> None:
                 land=land,
                 bar=bar,
             )
-            asyncio.run(sampler.run())
+            try:
+                asyncio.run(sampler.run())
+            finally:
+                _tell_spent(work.name, engine)
     finally:
         judge.close()
     if not any("/" not in file for file in work.landed):
@@ -169,6 +173,16 @@ def _land_nothing(work: Work, columns: Mapping[str, Any], kept: Kept) -> None:
     rows = pl.DataFrame(schema={**{name: dtype for name, dtype in columns.items() if name not in schema(RESPONSE)}, **schema(RESPONSE)})
     for part, made in parts_of(block, rows, kept).items():
         work.land(f"{part}/{block.file}".lstrip("/"), made)
+
+
+def _tell_spent(name: str, engine: Engine) -> None:
+    """What this run has cost, where the engine counts it; what was stored before costs nothing, so it is no part of the folder."""
+    spent = getattr(engine, "spent", None)
+    if spent is not None and spent.responses:
+        counted = "" if spent.counted else " (guessed: the server does not tell)"
+        money = f", {spent.money:,.2f} at the prices given" if spent.money else ""
+        tokens = f"{spent.prompt_tokens:,} tokens in, {spent.response_tokens:,} out{counted}"
+        say(f"{name}: {spent.responses:,} responses, {spent.asked_again:,} requests again, {tokens}{money}")
 
 
 def _figures(sampler: Sampler) -> dict[str, Any]:

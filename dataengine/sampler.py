@@ -60,7 +60,7 @@ class Sampler:
         """By number of a prompt that is not decided yet."""
         self._coming: deque[Ask] = deque()
         self._under_way: set[asyncio.Task[None]] = set()
-        self._judging = self._landing = self._errors = self._judged = 0
+        self._judging = self._landing = self._errors = self._judged = self._right = 0
         self._changed = asyncio.Event()
         self._failure: BaseException | None = None
         self.spending = Spending(self._prompts(blocks), policy, number=number)
@@ -189,7 +189,8 @@ class Sampler:
         block.records.setdefault(index, {})[sample] = sampled
         self.finish_reasons[sampled.finish_reason] += 1
         self.spending.tell(index, sample, sampled.outcome)
-        self.bar.advance()
+        self._right += sampled.outcome.accepted is True
+        self.bar.advance(right=self._right)
         self._changed.set()
 
     def _decide(self, lander: ThreadPoolExecutor) -> bool:

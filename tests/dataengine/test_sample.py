@@ -22,7 +22,7 @@ from dataengine.keep import Bar
 from dataengine.score import SCORE
 from dataengine.sources import rows
 from dataengine.spending import Fixed
-from dataengine.step import Step
+from dataengine.step import Model, Step
 from dataengine.templates import QUESTION
 from tests.dataengine import judging
 from tests.dataengine.simulated import BARS, MODEL, Simulated, made_with, problems, sampled
@@ -247,3 +247,20 @@ def test_one_process_after_another_makes_the_same_folder(folder: Path, tmp_path:
     done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False, env={**os.environ, "PYTHONHASHSEED": "7"})
     assert done.returncode == 0, done.stderr
     assert files(next(tmp_path.glob("sample-*"))) == files(folder)
+
+
+def test_a_real_model_is_sampled_by_the_local_engine_and_nothing_is_asked_again(tmp_path: Path) -> None:
+    from dataengine.machine import Machine
+    from dataengine.run import run
+    from dataengine.sample import sample
+    from tests.dataengine import roads
+
+    model = Model.at(roads.saved_model(tmp_path / "model"), name="model")
+    drawn = {"template": QUESTION, "sampling": Sampling(max_tokens=80, seed=3)}
+    step = sample(problems(8), model, accept=[Bar(scorer=roads.short_of_e)], want=2, at_most=6, **drawn)
+    found = everything(run(step, tmp_path, machine=Machine(workers=1, slots=16)))
+    assert found["engine"].str.starts_with("local").all()
+    stored = sum(path.read_bytes().count(b"\n") for path in tmp_path.glob("responses/*/*.log"))
+    assert stored == len(found)
+    run(generate(problems(8), model, samples=1, **drawn), tmp_path, machine=Machine(workers=1, slots=16))
+    assert sum(path.read_bytes().count(b"\n") for path in tmp_path.glob("responses/*/*.log")) == stored
