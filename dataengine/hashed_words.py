@@ -37,8 +37,9 @@ OWN_RANGES = (
 )  # fmt: skip
 """Blocks of Han, Hiragana and Katakana; of these only letters and numbers are words."""
 
-PART_BYTES = 16 << 20
-"""Texts are read in parts of about this size, so that memory stays flat: the words of a part take about seven times its bytes."""
+PART_BYTES = 4 << 20
+"""Texts are read in parts of about this size, so that memory stays flat: the words of a part take about seven times its bytes. Larger
+arrays the C library gives back to the system after each part, and page by page they cost a seventh of the time again."""
 
 
 @dataclass(frozen=True, kw_only=True)
