@@ -29,6 +29,7 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+import pyarrow.parquet as pq
 
 from benchmarks.corpus import DOMAINS, corpus
 from dataengine import shards
@@ -76,7 +77,8 @@ def main() -> None:
         ]
         done = subprocess.run(command, stdout=subprocess.PIPE, check=True)
         found = json.loads(done.stdout.splitlines()[-1])
-        text = sum(shards.text_bytes(path) for path in shards.shard_paths(corpus(rows=rows).place(wanted.root)))
+        footers = [pq.read_metadata(path) for path in shards.shard_paths(corpus(rows=rows).place(wanted.root))]
+        text = sum(found.row_group(number).total_byte_size for found in footers for number in range(found.num_row_groups))
         figures = [f"{rows:,}", f"{text / 1e9:.2f}", f"{found['seconds']:.1f}", f"{text / 1e6 / found['seconds']:.0f}"]
         figures += [f"{found['cpu']:.1f}", f"{text / 1e6 / found['cpu']:.0f}", f"{found['peak'] / 1e9:.2f}", f"{found['kept']:,}"]
         print(f"| {who} | {' | '.join(figures)} |", flush=True)
@@ -96,7 +98,7 @@ def quotas(rows: int) -> list[Quota]:
 
 def measured(who: str, root: Path, *, rows: int, workers: int) -> dict[str, Any]:
     """Fill the quotas in this process: seconds, CPU seconds, peak memory in bytes, rows kept."""
-    data, out = corpus(rows=rows).place(root), root / f"out-{who}"
+    data, out = corpus(rows=rows).place(root), root / f"out-{who}-{rows}-{os.getpid()}"
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir()
     (out / data.name).symlink_to(data.resolve())
