@@ -110,7 +110,13 @@ def worlds(draw: st.DrawFn) -> World:
     hard = draw(st.floats(0.2, 6))
     prompts = [Prompt(f"p{at}", (dice.choice("ab"), dice.choice("xyz")), dice.choice("mn")) for at in range(number)]
     shares = {"unjudged": draw(st.sampled_from([0.0, 0.3, 1.0])), "truncated": draw(st.sampled_from([0.0, 0.2, 1.0]))}
-    return World(prompts, [dice.random() ** hard for _ in prompts], seed=draw(st.integers(0, 1000)), **shares)
+    return World(
+        prompts,
+        [dice.random() ** hard for _ in prompts],
+        seed=draw(st.integers(0, 1000)),
+        unjudged=shares["unjudged"],
+        truncated=shares["truncated"],
+    )
 
 
 @st.composite

@@ -9,10 +9,11 @@ import pytest
 
 from dataengine.known import Known, Tally
 from dataengine.learned_rates import NEVER, RATES, Rates, before_any_record, learned
-from dataengine.response_lengths import Lengths, bin_of, cap, end_of
+from dataengine.response_lengths import Ending, Lengths, bin_of, cap, end_of
 from dataengine.spending_policy import Adaptive
 from dataengine.stopping import Goal, Stopping
 
+OTHER: list[tuple[Ending, int]] = [("other", 700)] * 12
 GOAL = Goal(want=4, at_most=64, as_many_as=16, covered=0.99)
 
 
@@ -116,7 +117,7 @@ def test_a_stratum_is_told_from_its_parent_when_its_records_differ_and_not_befor
 def test_every_stop_of_a_known_stratum_names_its_numbers() -> None:
     tally = Tally()
     for _ in range(50):
-        tally.add(("x",), accepted=0, missed=12, responses=[("other", 700)] * 12)
+        tally.add(("x",), accepted=0, missed=12, responses=OTHER)
     known = Known(tally, Adaptive().goal, patience=4.0)
     why = known.why_stop(("x",), known.plan(("x",), 0.5), accepted=0, missed=12)
     assert "pass rate 0.0" in why
