@@ -54,7 +54,7 @@ def dropped_on_the_way(folder: Path, root: Path, wheres: Sequence[Mapping[str, A
         schema = dict(rows.collect_schema())
         if "dropped_by" not in schema:
             continue
-        sums = [matches(where, schema).sum().alias(str(number)) for number, where in enumerate(wheres)]
+        sums = [pl.col("dropped_by").filter(matches(where, schema)).len().alias(str(number)) for number, where in enumerate(wheres)]
         for line in rows.group_by("dropped_by").agg(*sums).sort("dropped_by").collect(engine="streaming").iter_rows(named=True):
             for number, where in enumerate(wheres):
                 if count := line[str(number)]:

@@ -34,7 +34,7 @@ def recording_of(files: Sequence[Path], *, problem: str, answer: str, response: 
 
 def problems_of(recording: Model, *, name: str = "problems") -> Step:
     """The problems of a recording, once each; the column `recorded` counts their responses."""
-    return Step(name=name, make=_make_problems, inputs={"data": recording})
+    return Step(name=name, make=_make_problems, version="2", inputs={"data": recording})
 
 
 def with_published(rollouts: Step, recording: Model, *, name: str = "rollouts-published") -> Step:

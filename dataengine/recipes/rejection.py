@@ -103,7 +103,7 @@ def rejection(
         pick: which of several right responses are kept: shortest, random or diverse.
         bars: what a response must reach beside being right.
         evaluation: files or folders of evaluation problems; rows that share ten words in a row with one are dropped.
-        alike: share of five-word shingles from which two questions, or two responses to one question, count as the same.
+        alike: share of five-word shingles from which two questions with one answer, or two responses to one question, count as the same.
         student: tokenizer of the student (folder or tokenizer.json): the column `tokens` counts what it will be trained on.
         more: other parts of the mix, such as {"general": "general.jsonl"}, in any format that `dataengine bring` reads.
         quotas: YAML file of quotas or the name of a shipped one (r1_804745); without, everything that was kept is in the mix.
@@ -159,7 +159,7 @@ def _asked(
     made = (
         problems_of_file(file, columns=columns, constants=constants) if file else arithmetic(120, seed=seed, split="train", name="problems")
     )
-    distinct = dedup(made, on="messages", similarity=alike, name="distinct-problems")
+    distinct = dedup(made, on="messages", within="answer", similarity=alike, name="distinct-problems")
     return decontaminate(distinct, evaluation, on=("messages",), name="unleaked-problems") if evaluation else distinct
 
 

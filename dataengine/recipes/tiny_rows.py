@@ -20,12 +20,14 @@ from filters.reflection import reflection
 
 def arithmetic(count: int, *, seed: int, split: str, name: str) -> Step:
     """`count` different questions of one split of the world."""
-    return Step(name=name, make=_make_arithmetic, version="2", settings={"count": count, "seed": seed, "split": split})
+    return Step(name=name, make=_make_arithmetic, version="3", settings={"count": count, "seed": seed, "split": split})
 
 
 def small_talk(*, name: str) -> Step:
     """Everything that people of the tiny world say beside arithmetic."""
-    return Step(name=name, make=_make_small_talk, settings={"said": sorted(text for talk in SMALL_TALK.values() for text in talk)})
+    return Step(
+        name=name, make=_make_small_talk, version="2", settings={"said": sorted(text for talk in SMALL_TALK.values() for text in talk)}
+    )
 
 
 def short_answers(questions: Step, *, name: str) -> Step:

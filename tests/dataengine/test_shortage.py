@@ -110,3 +110,12 @@ def test_the_funnel_of_a_road_counts_what_each_step_dropped(tmp_path: Path) -> N
     assert rejections(folder).rows() == [("unleaked", "because", 1)]
     assert dropped_on_the_way(folder, tmp_path, []) == []
     assert [len(each) for each in dropped_on_the_way(folder, tmp_path, [{}, {"domain": "code"}])] == [3, 0]
+
+
+def test_a_quota_that_asks_for_nothing_in_particular_counts_every_dropped_row(tmp_path: Path) -> None:
+    (line,) = shards.read_manifest(run(mix({"a": road()}, [Quota(part="a", rows=99)], seed=0), tmp_path))["notes"]["quotas"]
+    assert [(each["dropped_by"], each["rows"]) for each in line["dropped_before"]] == [
+        ("answer_matches", 4),
+        ("fluent", 2),
+        ("unleaked", 1),
+    ]
