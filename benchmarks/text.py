@@ -28,8 +28,8 @@ from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, tr
 
 from dataengine.hashed_words import words_of
 from dataengine.lines import json_lines
-from filters.gopher import gopher_repetition, gopher_statistics
 from filters.evaluation_sets import problems_in
+from filters.gopher import gopher_repetition, gopher_statistics
 from filters.leaks import index_of_files, not_leaked
 from filters.near_duplicates import NearDuplicates
 from filters.repetition import compression_ratio, distinct_lines, not_repetitive
