@@ -20,6 +20,9 @@ TAIL_LINES = 25
 END_SECONDS = 15.0
 NOT_OURS = ("PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "VIRTUAL_ENV")
 """Variables of this program's environment that would spoil another interpreter's."""
+ON_CPU = ("--dtype", "float32", "--enforce-eager", "--no-enable-chunked-prefill", "--max-num-batched-tokens")
+"""On the CPU vLLM 0.32 dies of a request with a seed whose prompt is read in two steps ("CPU Generator does not use offset")."""
+BATCHED_TOKENS = 8192
 SETTINGS = {"HF_HUB_OFFLINE": "1", "VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1"}
 
 
@@ -109,7 +112,7 @@ def servers_for(folder: Path, tokenizer: Path, settings: Vllm, *, context: int, 
         command = [python, "-m", "vllm.entrypoints.openai.api_server", "--model", str(folder), "--served-model-name", folder.name]
         command += ["--tokenizer", str(tokenizer), "--max-model-len", str(context), "--max-num-seqs", str(settings.sequences)]
         command += ["--generation-config", "vllm", "--disable-uvicorn-access-log"]
-        command += ["--tensor-parallel-size", str(settings.tensor_parallel)] if group else ["--dtype", "float32", "--enforce-eager"]
+        command += ["--tensor-parallel-size", str(settings.tensor_parallel)] if group else [*ON_CPU, str(max(context, BATCHED_TOKENS))]
         environment = common | ({"CUDA_VISIBLE_DEVICES": ",".join(group)} if group else {})
         made.append(Server([*command, *settings.arguments], environment=environment, logs=logs, name=f"vllm-{folder.name}-{number}"))
     return made

@@ -111,6 +111,16 @@ def test_a_prompt_that_does_not_fit_is_too_long_and_a_long_one_is_cut_at_the_con
     assert cut.prompt_tokens + len(cut.token_ids) <= 512
 
 
+def test_a_burst_of_long_prompts_is_read_whole(engine: VllmEngine) -> None:
+    """More prompt tokens at once than the server reads in one step: vLLM 0.32 on the CPU dies of seeds where a prompt is split."""
+    prompts = [f"{number} " + "a" * 400 for number in range(60)]
+    found = asked(engine, prompts, Sampling(max_tokens=5), samples=2)
+    assert len(found) == 120
+    process = engine._servers[0].process
+    assert process is not None
+    assert process.log.name.endswith(".001.log")
+
+
 def test_closing_the_iterator_ends_the_request_at_the_server(engine: VllmEngine) -> None:
     async def leave() -> None:
         async with aclosing(engine.respond("count", Sampling(max_tokens=500, temperature=2.0), range(64))) as answers:  # type: ignore[type-var]
