@@ -23,7 +23,7 @@ PROBE = [{"role": "user", "content": "1+1?"}]
 
 @dataclass(frozen=True, kw_only=True)
 class ChatTemplate(Template):
-    """`chat_template(Path("models/qwen"))`; messages are a conversation that ends with the user."""
+    """`chat_template("models/qwen")`; messages are a conversation that ends with the user."""
 
     names: Mapping[str, Any] = field(default_factory=dict)
     """What the template sees beside `messages`: the special tokens, and switches such as `enable_thinking`."""
@@ -52,11 +52,12 @@ class ChatTemplate(Template):
         return {**super().identity(), "names": dict(self.names)}
 
 
-def chat_template(folder: Path, **switches: Any) -> ChatTemplate:
+def chat_template(folder: str | Path, **switches: Any) -> ChatTemplate:
     """The chat template of a model folder; `switches` are its own variables (`enable_thinking=True`).
 
     ValueError where the folder has none: base models want a template of ours, such as R1_ZERO.
     """
+    folder = Path(folder)
     config = folder / "tokenizer_config.json"
     said = json.loads(config.read_text(encoding="utf-8")) if config.is_file() else {}
     separate = folder / "chat_template.jinja"
