@@ -82,8 +82,8 @@ def rejection(
 ) -> Step:
     """From problems and a model to a verified, deduplicated, decontaminated mix with its card.
 
-    Without problems and model it runs in the tiny world, in two minutes. What only changes the speed (engine, servers, workers, Ray) is told
-    beside the recipe's settings: `--engine vllm --vllm.python PATH`.
+    Without problems and model it runs in the tiny world, in two minutes. What only changes the speed (engine, servers, workers, Ray) is
+    told beside the recipe's settings: `--engine vllm --vllm.python PATH`.
 
     Args:
         problems: Parquet or JSONL file (.gz, .zst) of problems with `question` or `messages`, and `answer` or `checks`.

@@ -1,6 +1,7 @@
 """LLaMA-Factory's own loader, aligner and template on an exported folder: the rows it would train on."""
 
-# pyright: reportMissingImports=false  # the packages of another environment
+# The packages are those of another environment.
+# pyright: reportMissingImports=false
 from __future__ import annotations
 
 import json

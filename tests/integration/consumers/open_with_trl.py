@@ -1,6 +1,7 @@
 """TRL's own trainers on exported folders, one step each: what they saw, as JSON."""
 
-# pyright: reportMissingImports=false  # the packages of another environment
+# The packages are those of another environment.
+# pyright: reportMissingImports=false
 from __future__ import annotations
 
 import json

@@ -1,6 +1,7 @@
 """An environment of verifiers on an exported folder: its rows, and a rollout's state as its rubric sees it."""
 
-# pyright: reportMissingImports=false  # the packages of another environment
+# The packages are those of another environment.
+# pyright: reportMissingImports=false
 from __future__ import annotations
 
 import asyncio

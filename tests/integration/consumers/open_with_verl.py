@@ -1,6 +1,7 @@
 """verl's own data sets on exported folders: the prompts it would ask, the references it would judge by, and rows to fine-tune on."""
 
-# pyright: reportMissingImports=false  # the packages of another environment
+# The packages are those of another environment.
+# pyright: reportMissingImports=false
 from __future__ import annotations
 
 import json

@@ -128,7 +128,7 @@ def test_closing_the_iterator_ends_the_request_at_the_server(engine: VllmEngine)
                 break
 
     asyncio.run(leave())
-    deadline = time.monotonic() + 20
+    deadline, running = time.monotonic() + 20, ["not asked yet"]
     while time.monotonic() < deadline:
         metrics = urllib.request.urlopen(f"{url_of(engine)}/metrics").read().decode()
         running = [line for line in metrics.splitlines() if line.startswith(("vllm:num_requests_running", "vllm:num_requests_waiting{"))]
