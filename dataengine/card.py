@@ -20,6 +20,8 @@ COUNTED = ("domain", "language", "difficulty", "cot", "part", "bucket", "finish_
 """Columns of few values, each a table of the card."""
 TOKENS = ("prompt_tokens", "response_tokens", "tokens")
 """Columns that count tokens: of the model that answered, and of the student where somebody counted them."""
+STRATA = "strata"
+"""Among a sampling step's figures, those of each kind of prompt."""
 MOST = 40
 """Values of one column that are shown."""
 LICENSES = frozenset(
@@ -74,6 +76,7 @@ def card_text(folder: Path, root: Path, *, title: str, files: Mapping[str, str] 
     yield from _truncated(road)
     yield from _verdicts(road)
     yield from _quotas(road)
+    yield from _strata(road)
     yield from _figures(road)
     yield from _contamination(road)
 
@@ -216,7 +219,8 @@ def _quotas(road: Sequence[tuple[Path, Mapping[str, Any]]]) -> Iterator[str]:
     for line in quotas:
         before = sorted(line.get("dropped_before", ()), key=lambda each: -each["rows"])
         cost = "; ".join(f"{each['rows']:,} by {each['dropped_by']}" for each in before[:5])
-        yield f"| {_cell(line['bucket'])} | {line['wanted']:,} | {line['had']:,} | {line['taken']:,} | {line['short']:,} | {cost} |"
+        wanted, short = (f"at most {line['wanted']:,}", "") if "at_most" in line else (f"{line['wanted']:,}", f"{line['short']:,}")
+        yield f"| {_cell(line['bucket'])} | {wanted} | {line['had']:,} | {line['taken']:,} | {short} | {cost} |"
 
 
 def _figures(road: Sequence[tuple[Path, Mapping[str, Any]]]) -> Iterator[str]:
@@ -233,10 +237,27 @@ def _figures(road: Sequence[tuple[Path, Mapping[str, Any]]]) -> Iterator[str]:
 
 def _flat(notes: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, int | float]]:
     for name, value in notes.items():
+        if name == STRATA:
+            continue
         if isinstance(value, Mapping):
             yield from _flat(value, f"{before}{name} ")
         elif isinstance(value, int | float) and not isinstance(value, bool):
             yield f"{before}{name}".replace("_", " "), value
+
+
+def _strata(road: Sequence[tuple[Path, Mapping[str, Any]]]) -> Iterator[str]:
+    """What sampling spent on prompts of which kind, the dearest first."""
+    for _, manifest in road:
+        strata = manifest["notes"].get("sampling", {}).get(STRATA, {})
+        if strata:
+            yield from ("", f"## What `{manifest['name']}` spent", "")
+            yield "| stratum | prompts | with a kept response | responses | kept | truncated | tokens | responses per kept |"
+            yield "|---|" + "---:|" * 7
+        dearest = sorted(strata.items(), key=lambda each: (-each[1]["tokens"], each[0]))
+        for name, spent in dearest[:MOST]:
+            counts = [spent[figure] for figure in ("prompts", "covered", "asked", "kept", "truncated", "tokens")]
+            each = f"{spent['asked'] / spent['kept']:.1f}" if spent["kept"] else "none kept"
+            yield f"| {_cell(name or 'all')} | {' | '.join(f'{count:,}' for count in counts)} | {each} |"
 
 
 def _contamination(road: Sequence[tuple[Path, Mapping[str, Any]]]) -> Iterator[str]:

@@ -56,7 +56,7 @@ def report_text(lines: Sequence[Mapping[str, Any]]) -> str:
     text = [f"{'quota':<{width}} {'wanted':>10} {'had':>10} {'taken':>10} {'short':>10} {'tokens/row':>10} {'expected':>10}"]
     for line in lines:
         tokens = [f"{line[key]:,.1f}" if key in line else "-" for key in ("mean_tokens", "mean_tokens_expected")]
-        counts = [f"{line[key]:,}" for key in ("wanted", "had", "taken", "short")]
+        counts = [f"{line[key]:,}" for key in ("wanted", "had", "taken")] + ["-" if "at_most" in line else f"{line['short']:,}"]
         text.append(f"{line['bucket']:<{width}} " + " ".join(f"{each:>10}" for each in (*counts, *tokens)))
     return "\n".join([*text, *(f"short: {line}" for line in short_lines(lines))]) + "\n"
 

@@ -30,6 +30,7 @@ from dataengine.templates import QUESTION, R1_ZERO, Template
 from filters.answers import answer_matches
 from filters.count_tokens import count_tokens
 from filters.decontaminate import decontaminate
+from filters.format import zero_format
 from filters.language import language_share
 from filters.readability import readable
 from filters.repetition import not_repetitive
@@ -47,6 +48,8 @@ TEMPLATES = {"question": QUESTION, "r1_zero": R1_ZERO, "messages": MESSAGES}
 class Bars:
     """What a response must reach beside being right; the published rules, our thresholds."""
 
+    format: float = 1.0
+    """Of the templates that ask for think and answer tags (r1_zero, and that of the tiny world); other models write as they do."""
     language: float = 0.99
     """Share of the thoughts' words in the question's language."""
     readable: float = 1.0
@@ -117,17 +120,18 @@ def rejection(
             kept = keep(kept, bar.scorer, at_least=bar.at_least)
     else:
         told = _template(template, model=model)
+        tagged = told is R1_ZERO or not model
         kept = sample(
             _asked(problems, columns=columns, constants=constants, evaluation=evaluation, alike=alike, seed=seed),
             _model(model, revision=revision),
-            accept=[*_bars(bars), Bar(scorer=is_right)],
+            accept=[*([Bar(scorer=zero_format, at_least=bars.format)] if tagged else []), *_bars(bars), Bar(scorer=is_right)],
             want=want,
             at_most=at_most,
             budget=budget,
             pick=pick,
             template=told,
             sampling=Sampling(temperature=temperature, top_p=top_p, max_tokens=max_tokens if model else TINY_TOKENS, seed=seed),
-            parts="zero" if told in (QUESTION, R1_ZERO) else "r1",
+            parts="zero" if tagged else "r1",
             name="sampled",
         )
     kept = dedup(kept, on="response", within="prompt_id", similarity=alike, prefer="shortest", name="distinct-responses")
