@@ -50,7 +50,7 @@ def fake(python: str) -> Path:
 
 
 def opened(python: str, logs: Path, **settings: object) -> VllmEngine:
-    chosen = replace(Vllm(python=python, sequences=8, start_seconds=60, patience=60), **settings)  # type: ignore[arg-type]
+    chosen = replace(Vllm(python=python, sequences=8, start_seconds=60, patience=60), **settings)
     return VllmEngine.of(BASE, chosen, context=512, device="cpu", logs=logs)
 
 
@@ -232,7 +232,7 @@ def test_logs_are_numbered_by_attempt(tmp_path: Path) -> None:
 
 def test_gpus_are_shared_out_in_groups(tmp_path: Path) -> None:
     def visible(**settings: object) -> list[str]:
-        chosen = replace(Vllm(python=sys.executable, gpus=tuple("01234567")), **settings)  # type: ignore[arg-type]
+        chosen = replace(Vllm(python=sys.executable, gpus=tuple("01234567")), **settings)
         made = servers_for(BASE, BASE, chosen, context=512, device="auto", logs=tmp_path)
         return [each._environment["CUDA_VISIBLE_DEVICES"] for each in made]
 
