@@ -109,30 +109,32 @@ class Sampling:
         return self.status
 
     def close(self) -> None:
-        """End the nursery."""
-        self._nursery.kill()
-        self._nursery.wait()
+        """End the nursery, and let go of its pipes."""
+        with self._nursery:
+            self._nursery.kill()
 
 
 def killing(scratch: Path, *, kills: int, seed: int) -> Any:
     """Yield the figures so far after every run that ended."""
     moments = random.Random(seed)
     begun = time.monotonic()
-    sampling = Sampling()
-    sampling.start(scratch / "undisturbed")
-    assert sampling.ended_after(None) == 0, (scratch / "undisturbed" / "said.txt").read_text()
-    sampling.start(scratch / "timed")
-    seconds = timed(sampling)
-    expected = files(scratch / "undisturbed")
-    counts: Counter[str] = Counter(dict.fromkeys(("lost", "duplicated", "wrong", "folders_that_differ", "failed", "orphans", "runs"), 0))
-    number = 0
-    while sum(counts[f"killed_{target}"] for target in TARGETS) < kills or number == 0:
-        number += 1
-        root = scratch / f"run{number}"
-        seconds = one_run(root, moments, seconds, counts, expected, sampling)
-        shutil.rmtree(root)
-        killed = sum(counts[f"killed_{target}"] for target in TARGETS)
-        yield {"kills": killed, **counts, "seconds": round(time.monotonic() - begun), "seconds_of_a_process": round(seconds, 1)}
+    with contextlib.closing(Sampling()) as sampling:
+        sampling.start(scratch / "undisturbed")
+        assert sampling.ended_after(None) == 0, (scratch / "undisturbed" / "said.txt").read_text()
+        sampling.start(scratch / "timed")
+        seconds = timed(sampling)
+        expected = files(scratch / "undisturbed")
+        counts: Counter[str] = Counter(
+            dict.fromkeys(("lost", "duplicated", "wrong", "folders_that_differ", "failed", "orphans", "runs"), 0)
+        )
+        number = 0
+        while sum(counts[f"killed_{target}"] for target in TARGETS) < kills or number == 0:
+            number += 1
+            root = scratch / f"run{number}"
+            seconds = one_run(root, moments, seconds, counts, expected, sampling)
+            shutil.rmtree(root)
+            killed = sum(counts[f"killed_{target}"] for target in TARGETS)
+            yield {"kills": killed, **counts, "seconds": round(time.monotonic() - begun), "seconds_of_a_process": round(seconds, 1)}
 
 
 def one_run(
