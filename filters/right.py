@@ -26,10 +26,11 @@ def is_right(
     timeout: float = 5.0,
     marked: bool = False,
 ) -> list[Score]:
-    """The verdict of the verifier that fits the row: `checks` say which one where there are any, else the reference `answer` is compared.
+    """1 where the verifier that fits the row says right, 0 where it says wrong, None where it cannot tell or the response was cut off.
 
+    `checks` say which verifier it is where there are any, else the reference `answer` is compared.
     `timeout`: CPU seconds for one comparison, test case or puzzle. `marked`: only an announced answer counts as one. The reason begins with
-    the verifier's name; a truncated response is unjudged here, for it is neither right nor wrong (0 elsewhere, where it earns nothing).
+    the verifier's name. A truncated response is neither right nor wrong here; as a reward's scorer the verifiers themselves give it 0.
 
     >>> is_right("So it is \\\\boxed{4}.", "4")
     Score(value=1.0, reason='answer_matches: equal (boxed)')
