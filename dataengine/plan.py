@@ -72,4 +72,4 @@ def _responses(step: Step, rows: pl.DataFrame) -> int:
         spending = step.settings["spending"]
         return len(rows) * (spending.samples if isinstance(spending, Fixed) else spending.at_most)
     samples = step.settings["samples"]
-    return rows[samples].sum() if isinstance(samples, str) else len(rows) * samples
+    return sum(rows[samples].to_list()) if isinstance(samples, str) else len(rows) * samples

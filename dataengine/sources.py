@@ -122,9 +122,10 @@ def hub_rows(*, dataset: str, split: str, subset: str | None, revision: str | No
     import datasets
 
     try:
-        return datasets.load_dataset(dataset, subset, split=split, revision=revision)
+        found = datasets.load_dataset(dataset, subset, split=split, revision=revision)
     except (OSError, ValueError) as error:  # not found, offline, unknown split or subset
         raise ValueError(f"the dataset {dataset!r} (split {split!r}) cannot be read: {error}") from error
+    return (dict(row) for row in found)
 
 
 def _make_from_gym(work: Work) -> None:
