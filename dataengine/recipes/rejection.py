@@ -134,11 +134,7 @@ def rejection(
             parts="zero" if tagged else "r1",
             name="sampled",
         )
-    kept = dedup(kept, on="response", within="prompt_id", similarity=alike, prefer="shortest", name="distinct-responses")
-    if evaluation:
-        kept = decontaminate(kept, evaluation, on=("messages", "response"), name="unleaked")
-    if student:
-        kept = count_tokens(kept, Path(student))
+    kept = _clean(kept, evaluation=evaluation, alike=alike, student=student)
     parts = {"reasoning": kept, **{part: bring(file, name=f"brought-{part}") for part, file in (more or {}).items()}}
     mixed = mix(parts, _quotas(quotas, scale=scale, parts=list(parts)), seed=seed)
     return card_with_agreement(mixed, judged, title=TITLE, name="rejection") if judged else card(mixed, title=TITLE, name="rejection")
@@ -165,6 +161,13 @@ def _asked(
     )
     distinct = dedup(made, on="messages", within="answer", similarity=alike, name="distinct-problems")
     return decontaminate(distinct, evaluation, on=("messages",), name="unleaked-problems") if evaluation else distinct
+
+
+def _clean(kept: Step, *, evaluation: Sequence[str] | None, alike: float, student: str) -> Step:
+    """Responses that say something new and nothing of an evaluation set, with the tokens a student would be trained on."""
+    distinct = dedup(kept, on="response", within="prompt_id", similarity=alike, prefer="shortest", name="distinct-responses")
+    unleaked = decontaminate(distinct, evaluation, on=("messages", "response"), name="unleaked") if evaluation else distinct
+    return count_tokens(unleaked, Path(student)) if student else unleaked
 
 
 def _model(model: str, *, revision: str) -> Model:
