@@ -104,6 +104,31 @@ MIXED = (
     Column("bucket", pl.String, "the quota it was counted in"),
 )
 
+QUEUED = (
+    Column("item_id", pl.String, "content hash of the row and of all text that a person judges; null where nobody is asked"),
+    Column("why", pl.String, "why a person is asked: unjudged | disagreement | kept | rejected; null where nobody is"),
+    Column("rank", pl.Int32, "place in the queue, from 0"),
+    Column("wanted", pl.Int32, "annotators who must answer"),
+    Column("standing", pl.String, "what the bars say of the row: kept | rejected | unjudged"),
+)
+
+REVIEWED = (
+    Column(
+        "human", pl.Struct({"value": pl.Float32, "reason": pl.String}), "what people said: 1 keep or fix, 0 discard; null: nobody was asked"
+    ),
+    Column("reviewed_by", pl.List(pl.String), "who answered; `auto` where a rule stands for people"),
+    Column("guideline", pl.String, "version of the questions and guidelines they answered by"),
+    Column("seconds", pl.Float32, "time people spent on the row; null where no tool measured it"),
+    Column("readability", pl.Float32, "mean of their 1 to 5"),
+    Column("raw_response", pl.String, "the response as it was before people edited it"),
+    Column(
+        "edits",
+        pl.String,
+        "what they edited: JSON list of {field, start, stop, text}: raw[start:stop] became text, from the back to the front",
+    ),
+    Column("answers", pl.String, "every answer that counted, as JSON"),
+)
+
 
 def schema(columns: tuple[Column, ...]) -> dict[str, pl.DataType | type[pl.DataType]]:
     """Names and types, for building frames."""

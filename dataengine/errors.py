@@ -17,3 +17,7 @@ class CorruptShard(ValueError):
 
 class ShortQuota(RuntimeError):
     """Everything is made and kept, but a quota could not be met; the command ends with status 3."""
+
+
+class WaitsForPeople(RuntimeError):
+    """Everything that can be made is made, and rows wait for people to answer; the command ends with status 4."""

@@ -72,6 +72,46 @@ def split_r1(response: str, *, opening: str = "<think>", closing: str = "</think
     return before.split(opening, 1)[-1].strip(), after.strip() or None
 
 
+@dataclass(frozen=True, kw_only=True)
+class Form:
+    """How thoughts and summary become one text (DeepSeek-R1 v1 2.3.1): `Form().write("1+1", "2")`, or with tokens of your own.
+
+    >>> Form(opening="|special_token|", closing="|special_token|", apart=False).write("I add.", "2")
+    '|special_token|I add.|special_token|2'
+    """
+
+    opening: str = "<think>"
+    """The token before the thoughts."""
+    closing: str = "</think>"
+    """The token behind them; it may be the same."""
+    apart: bool = True
+    """Tokens on lines of their own, and an empty line before the summary, as the released models write."""
+
+    def __post_init__(self) -> None:
+        if not self.opening or not self.closing:
+            raise ValueError(f"the special tokens can not be empty, got {self.opening!r} and {self.closing!r}")
+
+    def write(self, reasoning: str, summary: str) -> str:
+        """The response; ValueError where a token stands inside a part, for it could not be read again."""
+        for name, part in (("reasoning", reasoning), ("summary", summary)):
+            if token := self.stray(part):
+                raise ValueError(f"the special token {token!r} stands inside the {name}: take it out, or use other tokens")
+        line, gap = ("\n", "\n\n") if self.apart else ("", "")
+        return f"{self.opening}{line}{reasoning}{line}{self.closing}{gap}{summary}"
+
+    def read(self, response: str) -> tuple[str, str] | None:
+        """(reasoning, summary) exactly as they were written; None where the text is not in this form."""
+        line, gap = ("\n", "\n\n") if self.apart else ("", "")
+        before, found, inside = response.partition(f"{self.opening}{line}")
+        reasoning, closed, summary = inside.partition(f"{line}{self.closing}{gap}")
+        whole = found and closed and not before and not self.stray(reasoning) and not self.stray(summary)
+        return (reasoning, summary) if whole else None
+
+    def stray(self, text: str) -> str | None:
+        """A special token that stands inside a part where none belongs."""
+        return next((token for token in (self.opening, self.closing) if token in text), None)
+
+
 def _between(text: str, opening: str, closing: str) -> str | None:
     if opening not in text or closing not in text:
         return None

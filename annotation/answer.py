@@ -1,0 +1,87 @@
+"""What a person said of an item, and what is wrong with it before it counts: every problem is named, nothing is thrown away."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from annotation.item import Item
+from annotation.questions import VERDICTS, Questions
+
+STATUSES = ("draft", "submitted", "discarded")
+"""`discarded` is how Argilla's own button says that nobody should learn from the rollout, with or without values."""
+
+TEXTS = ("reasoning", "summary")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """One person's latest word on one item."""
+
+    item_id: str
+    annotator: str
+    status: str
+    values: Mapping[str, Any] = field(default_factory=dict)
+    """verdict: keep | fix | discard; readability: 1 to 5; language; reasoning, summary: the edited texts; reasons: a list; comment."""
+    guideline: str = ""
+    """Version of the questions it was given by (Questions.version)."""
+    seconds: float | None = None
+    """Time spent; None where the tool does not measure it."""
+    at: str = ""
+    """When it was given or last changed, UTC, ISO 8601 with microseconds and a Z."""
+    via: str = "page"
+    """Where: page | argilla | file"""
+
+    @property
+    def verdict(self) -> str | None:
+        """keep | fix | discard; None for a draft or where nothing was chosen."""
+        if self.status == "draft":
+            return None
+        return "discard" if self.status == "discarded" else self.values.get("verdict")
+
+
+def problems_of(answer: Answer, item: Item, questions: Questions) -> list[str]:
+    """Why a submitted answer can not be used, each with the way out; empty where it can. Discards and drafts need nothing."""
+    if answer.status != "submitted":
+        return [] if answer.status in STATUSES else [f"status is one of {', '.join(STATUSES)}, got {answer.status!r}"]
+    values = answer.values
+    found = list(_unknown(values, questions))
+    verdict = values.get("verdict")
+    if verdict not in VERDICTS:
+        found.append(f"choose keep, fix or discard (got {verdict!r})")
+    if verdict == "discard":
+        return found
+    edited = [name for name in TEXTS if values.get(name) is not None and values[name] != getattr(item, name)]
+    found += [problem for name in edited for problem in _in_text(name, values[name], questions)]
+    if verdict == "fix" and not edited:
+        found.append("fix says that a text was edited, and both are as they were: edit one, or choose keep")
+    if verdict == "keep" and edited:
+        found.append(f"keep says as it is, and the {' and '.join(edited)} was edited: choose fix, or take the edit back")
+    return found
+
+
+def _unknown(values: Mapping[str, Any], questions: Questions) -> list[str]:
+    found = []
+    readability, language, reasons = values.get("readability"), values.get("language"), values.get("reasons") or []
+    if readability is not None and readability not in (1, 2, 3, 4, 5):
+        found.append(f"readability is 1 to 5, got {readability!r}")
+    if language is not None and language not in questions.languages:
+        found.append(f"language is one of {', '.join(questions.languages)}, got {language!r}")
+    if strange := [reason for reason in reasons if reason not in questions.reasons]:
+        found.append(f"reasons are among {', '.join(questions.reasons)}, got {', '.join(map(repr, strange))}")
+    return found
+
+
+def _in_text(name: str, text: Any, questions: Questions) -> list[str]:
+    if not isinstance(text, str) or not text.strip():
+        return [f"the edited {name} is empty: write it, or discard the rollout"]
+    found = []
+    if token := questions.form.stray(text):
+        found.append(f"{token!r} stands in the edited {name}: the tokens are put around the parts by themselves, take it out")
+    if "\0" in text:
+        found.append(f"a NUL character stands in the edited {name} at {text.index(chr(0))}: take it out")
+    lone = next((place for place, character in enumerate(text) if "\ud800" <= character <= "\udfff"), None)
+    if lone is not None:
+        found.append(f"half a character (a lone surrogate) stands in the edited {name} at {lone}: take it out")
+    return found
