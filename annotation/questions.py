@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -27,7 +27,7 @@ class Questions:
     """Answers to: which language are the thoughts in?"""
     reasons: tuple[str, ...] = ("wrong", "unreadable", "repetitive", "mixed languages", "unfaithful summary", "unsafe", "other")
     """Answers to: why discard?"""
-    form: Form = Form()
+    form: Form = field(default_factory=Form)
     """The special tokens around the thoughts; neither may stand inside an edited text."""
 
     def __post_init__(self) -> None:
