@@ -7,16 +7,16 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
-from dataengine.errors import DiskFull, ShortQuota, Stopped
+from dataengine.errors import DiskFull, ShortQuota, Stopped, WaitsForPeople
 from dataengine.names import nearest
 from dataengine.progress import say
 
 VERBS = ("run", "list", "show", "explain", "score", "audit", "rescore", "bring", "export", "size", "report")
-"""Each is a file of dataengine/commands with a function `command(argv)`."""
+"""Each is a file of dataengine/commands with a function `command(argv)`; a dash is an underscore there."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; status 0, 1: the run could not go on, 2: the user can mend it, 3: a quota was not met."""
+    """Run one command; status 0, 1: the run could not go on, 2: the user can mend it, 3: a quota was not met, 4: rows wait for people."""
     os.environ.setdefault("TQDM_DISABLE", "1")  # our own bars say what is going on; transformers' would interrupt them
     given = list(sys.argv[1:] if argv is None else argv)
     if not given or given[0] in ("-h", "--help"):
@@ -27,6 +27,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ShortQuota as error:
         say(f"short: {error}")
         return 3
+    except WaitsForPeople as error:
+        say(f"waiting: {error}")
+        return 4
     except (DiskFull, Stopped) as error:
         say(f"stopped: {error}")
         return 1
@@ -42,11 +45,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _verb(name: str) -> Callable[[list[str]], None]:
     if name not in VERBS:
         raise ValueError(f"there is no command {name!r}. {nearest(name, VERBS)}")
-    return importlib.import_module(f"dataengine.commands.{name}").command
+    return importlib.import_module(f"dataengine.commands.{name.replace('-', '_')}").command
 
 
 def _help() -> str:
-    lines = [f"  {name:<8} {(_verb(name).__doc__ or '').partition(chr(10))[0]}" for name in VERBS]
+    lines = [f"  {name:<14} {(_verb(name).__doc__ or '').partition(chr(10))[0]}" for name in VERBS]
     return "\n".join(["usage: dataengine COMMAND ...", "", *lines, "", "dataengine COMMAND --help tells the rest."])
 
 
