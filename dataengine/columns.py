@@ -104,12 +104,31 @@ MIXED = (
     Column("bucket", pl.String, "the quota it was counted in"),
 )
 
+REFINED = (
+    Column(
+        "refined",
+        pl.List(
+            pl.Struct(
+                {"refinement": pl.String, "did": pl.String, "why": pl.String, "by": pl.String, "sample": pl.Int32, "before": pl.String}
+            )
+        ),
+        "what refinements by a model did, in their order: done | left | unanswered | not needed, why, the model and its sample, "
+        "and the response before where it was changed",
+    ),
+)
+
 QUEUED = (
     Column("item_id", pl.String, "content hash of the row and of all text that a person judges; null where nobody is asked"),
     Column("why", pl.String, "why a person is asked: unjudged | disagreement | kept | rejected; null where nobody is"),
     Column("rank", pl.Int32, "place in the queue, from 0"),
     Column("wanted", pl.Int32, "annotators who must answer"),
     Column("standing", pl.String, "what the bars say of the row: kept | rejected | unjudged"),
+    Column("disagrees", pl.String, "scorers that measure the same and do not agree, and what each says; null where they do"),
+    Column(
+        "findings",
+        pl.List(pl.Struct({"field": pl.String, "start": pl.Int32, "stop": pl.Int32, "scorer": pl.String, "note": pl.String})),
+        "what scorers point at: text[start:stop] of reasoning or summary, in code points; null where nobody is asked",
+    ),
 )
 
 REVIEWED = (

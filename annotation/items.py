@@ -1,0 +1,150 @@
+"""The items of a queue's folder, or of any folder of responses, in the order in which people are asked."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pyarrow.parquet as pq
+
+from annotation.item import Finding, Item, Metadata, Said
+from annotation.questions import Questions
+from dataengine import shards
+from dataengine.score import SCORE
+from dataengine.templates import Form
+
+HUMAN = "human"
+"""The column of what people said: no scorer of the rollout."""
+TOLD = ("domain", "language", "difficulty", "source", "license", "model", "finish_reason", "response_tokens", "pass_rate", "standing")
+"""Columns that people can filter by, beside every scorer's value; `disagrees` and `part` of a mix stand in the row."""
+TEXTS = ("reasoning", "summary", "response")
+QUESTION = ("messages", "question", "problem", "prompt")
+"""Where the question stands: the first of them that the row has."""
+WINDOW_BYTES = 256 << 20
+"""Text of the items that are in memory at once, about."""
+
+
+def items_of(folder: Path) -> Iterator[Item]:
+    """The items of a finished folder: of a queue the asked rows by rank, of any other folder all rows that have a text, in their order.
+
+    Rows without `row_id` are known by their content. ValueError where the folder is not finished, or its rows have no text to read.
+    """
+    shards.read_manifest(folder)
+    paths = shards.shard_paths(folder)
+    columns = _columns(paths)
+    if paths and not set(TEXTS) & set(columns):
+        there = ", ".join(columns) or "no columns"
+        raise ValueError(f"{folder.name} has no text to review: rows want response, or reasoning and summary; they have {there}")
+    if {"item_id", "rank"} <= set(columns):
+        yield from _by_rank(paths)
+        return
+    rank, seen = 0, set[str]()
+    for row in (row for path in paths for row in _rows(path)):
+        item = item_of(row, rank=rank)
+        if readable_text(row) and item.item_id not in seen:
+            seen.add(item.item_id)
+            rank += 1
+            yield item
+
+
+def questions_of(folder: Path) -> Questions:
+    """The questions that a queue asks, as its manifest says; our own where the folder is no queue."""
+    said = shards.read_manifest(folder)["settings"].get("questions")
+    if said is None:
+        return Questions()
+    labels = {name: tuple(said[name]) for name in ("languages", "reasons")}
+    return Questions(guidelines=said["guidelines"], form=Form(**said["form"]), **labels)
+
+
+def item_of(row: Mapping[str, Any], *, rank: int | None = None) -> Item:
+    """A row as people see it. Where neither thoughts nor summary are told apart, the whole response stands as the thoughts."""
+    reasoning, summary = parts_of(row)
+    return Item(
+        row_id=row.get("row_id") or _content_id(row),
+        prompt=question_of(row),
+        reasoning=reasoning,
+        summary=summary,
+        answer=row.get("answer"),
+        why=row.get("why") or "all",
+        rank=row["rank"] if rank is None else rank,
+        wanted=row.get("wanted") or 1,
+        metadata=_metadata(row),
+        said=tuple(Said(scorer=name, value=said["value"], reason=said["reason"]) for name, said in scores_of(row).items()),
+        findings=tuple(Finding(**found) for found in row.get("findings") or ()),
+    )
+
+
+def parts_of(row: Mapping[str, Any]) -> tuple[str, str]:
+    """(reasoning, summary) as they are laid before people."""
+    reasoning, summary = row.get("reasoning"), row.get("summary")
+    if reasoning is None and summary is None:
+        return row.get("response") or "", ""
+    return reasoning or "", summary or ""
+
+
+def readable_text(row: Mapping[str, Any]) -> bool:
+    """Whether there is anything to read."""
+    return any(part.strip() for part in parts_of(row))
+
+
+def question_of(row: Mapping[str, Any]) -> str:
+    """The text of the user's message; the whole conversation, each message under its role, where there are several."""
+    asked = next((row[name] for name in QUESTION if row.get(name)), "")
+    if isinstance(asked, str):
+        return asked
+    spoken = [message for message in asked if message and message["role"] != "system"]
+    if len(spoken) == 1:
+        return spoken[0]["content"] or ""
+    return "\n\n".join(f"{message['role']}:\n{message['content'] or ''}" for message in spoken)
+
+
+def scores_of(row: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """What scorers said of the row, by their names."""
+    return {
+        name: {"value": said["value"], "reason": said["reason"] or ""}
+        for name, said in row.items()
+        if isinstance(said, dict) and set(said) == {"value", "reason"} and name != HUMAN and said["reason"] is not None
+    }
+
+
+def is_score(dtype: pl.DataType) -> bool:
+    """Whether a column is a scorer's."""
+    return isinstance(dtype, pl.Struct) and {field.name for field in dtype.fields} == {field.name for field in SCORE.fields}
+
+
+def _metadata(row: Mapping[str, Any]) -> Metadata:
+    told = {name: row[name] for name in TOLD if isinstance(row.get(name), str | int | float)}
+    return {**told, **{name: round(said["value"], 6) for name, said in scores_of(row).items() if said["value"] is not None}}
+
+
+def _content_id(row: Mapping[str, Any]) -> str:
+    """What a row without row_id is known by."""
+    said = [row.get("prompt_id") or question_of(row), row.get("sample"), *(row.get(name) for name in TEXTS)]
+    return hashlib.blake2b(json.dumps(said).encode(), digest_size=8).hexdigest()
+
+
+def _columns(paths: Sequence[Path]) -> list[str]:
+    return list(dict.fromkeys(name for path in paths for name in pq.read_schema(path).names))
+
+
+def _rows(path: Path) -> Iterator[dict[str, Any]]:
+    for batch in shards.batches(path):
+        yield from pl.DataFrame(batch).iter_rows(named=True)
+
+
+def _by_rank(paths: Sequence[Path]) -> Iterator[Item]:
+    """Rows lie in the order of the data: each pass over the shards brings a window of ranks that fits into memory."""
+    asked = [pl.read_parquet(path, columns=["rank"])["rank"].drop_nulls() for path in paths]
+    total, text = sum(map(len, asked)), sum(shards.text_bytes(path) for path in paths)
+    rows = sum(pq.read_metadata(path).num_rows for path in paths)
+    size = max(1, round(WINDOW_BYTES * rows / max(text, 1)))
+    for start in range(0, total, size):
+        window = pl.col("rank").is_between(start, start + size - 1)
+        there = [path for path, ranks in zip(paths, asked, strict=True) if ranks.is_between(start, start + size - 1).any()]
+        found = [pl.DataFrame(batch).filter(window) for path in there for batch in shards.batches(path)]
+        for row in pl.concat(found, how="diagonal_relaxed").sort("rank").iter_rows(named=True):
+            yield item_of(row)
