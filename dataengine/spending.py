@@ -6,13 +6,13 @@ blocks that the block's number fixes, so never on which outcome came first (docs
 
 from __future__ import annotations
 
-import hashlib
 from collections import deque
-from collections.abc import Iterable, Iterator, Sized
+from collections.abc import Iterable, Sized
 from heapq import heappop, heappush
 from typing import Any
 
 from dataengine.known import Known, Tally
+from dataengine.prompts_coming import PromptsComing
 from dataengine.spending_figures import SpendingFigures
 from dataengine.spending_policy import Adaptive, Fixed, Policy
 from dataengine.spending_records import Ask, Block, Decision, Outcome, Prompt, Record
@@ -26,8 +26,6 @@ YOUNG = 5
 """The first blocks (8,192 prompts) also learn from their own first waves; later ones from complete records of blocks before alone."""
 PILOT_PROMPTS, PILOT_SAMPLES = 8, 8
 """With a budget, the first block and its first round: they only measure how long a response is."""
-HELD_AT_MOST = 65_536
-"""Prompts that are read ahead in search of a bucket whose quota has room."""
 UNCAPPED = 1 / 16
 """Share of prompts whose responses are never cut, so that what cutting costs stays known."""
 SPARE = 2.0
@@ -41,14 +39,11 @@ class Spending:
         """`number`: how many prompts there are, where `prompts` cannot tell; a budget is planned over them."""
         self.policy = policy
         self._number = len(prompts) if isinstance(prompts, Sized) else number
-        self._coming: Iterator[tuple[int, Prompt]] = enumerate(prompts)
-        self._ended = False
-        self._read: dict[str, int] = {}
-        self._seen = 0
-        self._held: dict[str, deque[tuple[int, Prompt]]] = {}
         self._open: dict[int, Record] = {}
         self._blocks: list[Block | None] = []
         self._settled = Tally()
+        quotas = policy.quotas if isinstance(policy, Adaptive) else {}
+        self._coming = PromptsComing(prompts, quotas=quotas, settled=self._settled, drop=self._drop)
         self._settled_through = -1
         self._ready: list[int] = []
         self._round: list[int] | None = None
@@ -58,7 +53,6 @@ class Spending:
         self._outstanding = 0
         self._told = 0
         self._tokens = 0
-        self._reserved: dict[str, float] = {}
         self._decisions: deque[Decision] = deque()
         self._figures = SpendingFigures()
         self._second_look = 2 * policy.want if isinstance(policy, Adaptive) else 0
@@ -118,7 +112,7 @@ class Spending:
     @property
     def finished(self) -> bool:
         """Whether every prompt is decided."""
-        return self._ended and not self._open and not any(self._held.values())
+        return self._coming.ended and not self._open
 
     def figures(self) -> dict[str, Any]:
         """Counts for reports: of all prompts, by decision, and by stratum."""
@@ -252,13 +246,13 @@ class Spending:
         if not self._blocks or self._last.closed:
             return False
         block = self._last
-        came = self._next_prompt() if block.opened < block.size else None
+        came = self._coming.next() if block.opened < block.size else None
         if came is None:
             block.closed = True
             self._look_again()
             return False
         index, prompt = came
-        coin, dice = _drawn(prompt.key)
+        coin, dice = prompt.drawn()
         quotas = isinstance(self.policy, Adaptive) and self.policy.quotas
         stratum = (prompt.bucket, *prompt.stratum) if quotas else prompt.stratum
         at = self._open[index] = Record(prompt, stratum, coin, dice >= UNCAPPED, block)
@@ -270,40 +264,9 @@ class Spending:
             block.cost += expected.cost * block.known.unit
             kept = self.policy.want if block.blind and isinstance(self.policy, Adaptive) else expected.kept
             block.kept[prompt.bucket] = block.kept.get(prompt.bucket, 0.0) + kept
-            self._reserved[prompt.bucket] = self._reserved.get(prompt.bucket, 0.0) + kept
+            self._coming.reserve(prompt.bucket, kept)
         self._consider(index, at)
         return True
-
-    def _next_prompt(self) -> tuple[int, Prompt] | None:
-        """The next prompt whose bucket has room: one that was held back before one that was not read yet."""
-        for bucket in sorted(self._held):
-            if self._held[bucket] and self._has_room(bucket):
-                return self._held[bucket].popleft()
-        while sum(map(len, self._held.values())) < HELD_AT_MOST:
-            came = next(self._coming, None)
-            if came is None:
-                self._ended = True
-                break
-            index, prompt = came
-            self._seen += 1
-            self._read[prompt.bucket] = self._read.get(prompt.bucket, 0) + 1
-            if self._has_room(prompt.bucket):
-                return index, prompt
-            self._held.setdefault(prompt.bucket, deque()).append((index, prompt))
-            self._let_go_what_is_met(prompt.bucket)
-        return None
-
-    def _has_room(self, bucket: str) -> bool:
-        quota = self._quota(bucket)
-        return quota is None or self._reserved.get(bucket, 0.0) < quota
-
-    def _quota(self, bucket: str) -> int | None:
-        return self.policy.quotas.get(bucket) if isinstance(self.policy, Adaptive) else None
-
-    def _let_go_what_is_met(self, bucket: str) -> None:
-        quota = self._quota(bucket)
-        if quota is not None and self._settled.kept.get(bucket, 0) >= quota:
-            self._drop(self._held.pop(bucket, ()), "quota met")
 
     def _drop(self, prompts: Iterable[tuple[int, Prompt]], why: str) -> None:
         """Decide prompts that were never asked."""
@@ -315,7 +278,7 @@ class Spending:
     def _next_block(self) -> bool:
         """Plan the next block, if the blocks that it learns from are complete."""
         number = len(self._blocks)
-        if number and (not self._last.closed or isinstance(self.policy, Fixed) or self.finished_reading):
+        if number and (not self._last.closed or isinstance(self.policy, Fixed) or self._coming.ended):
             return False
         if isinstance(self.policy, Fixed):
             self._blocks.append(Block(number, 1 << 62, None, rounds=False))
@@ -341,15 +304,10 @@ class Spending:
         self._blocks.append(block)
         return True
 
-    @property
-    def finished_reading(self) -> bool:
-        """Whether no prompt is left to open."""
-        return self._ended and not any(self._held.values())
-
     def _learns_from(self, number: int) -> tuple[int, int]:
         """The last block whose complete records this one needs, and the last whose first waves it needs; -1 is none."""
         assert isinstance(self.policy, Adaptive)
-        if self._in_rounds or self._ended or (number and not self._last.opened):
+        if self._in_rounds or self._coming.read_to_the_end or (number and not self._last.opened):
             return number - 1, -1
         if self.policy.budget is not None:
             return min(number - 1, max(0, number - 2)), -1
@@ -382,18 +340,15 @@ class Spending:
         for one in outstanding:
             for bucket, more in one.kept.items():
                 kept[bucket] = kept.get(bucket, 0.0) + more
-        self._reserved = kept
-        for bucket in sorted(self._held):
-            self._let_go_what_is_met(bucket)
-        if self._number is None or not self._seen:
+        self._coming.reserve_anew(kept)
+        if self._number is None or not self._coming.seen:
             return
-        coming = max(0, self._number - self._seen)
-        held = {bucket: len(prompts) for bucket, prompts in self._held.items()}
+        coming, held = max(0, self._number - self._coming.seen), self._coming.held()
         if self.policy.budget is not None:
             left = self.policy.budget - self._settled.tokens - sum(one.cost for one in outstanding)
             block.tokens_per_prompt = max(0.0, left) / max(1, coming + sum(held.values()))
         for bucket, quota in self.policy.quotas.items():
-            prompts = coming * self._read.get(bucket, 0) / self._seen + held.get(bucket, 0)
+            prompts = coming * self._coming.seen_of.get(bucket, 0) / self._coming.seen + held.get(bucket, 0)
             if prompts >= 1 and quota > kept.get(bucket, 0.0):
                 block.kept_per_prompt[bucket] = min(self.policy.want, (quota - kept.get(bucket, 0.0)) / prompts)
 
@@ -440,13 +395,4 @@ class Spending:
                 block.waiting = [[], []]
         for index in sorted(self._open):
             self._decide(index, self._open[index], why)
-        for bucket in sorted(self._held):
-            self._drop(self._held.pop(bucket), why)
-        self._drop(self._coming, why)
-        self._ended = True
-
-
-def _drawn(key: str) -> tuple[float, float]:
-    """Two numbers in [0, 1) that are the prompt's own."""
-    digest = hashlib.blake2b(key.encode(), digest_size=16).digest()
-    return int.from_bytes(digest[:8], "little") / 2**64, int.from_bytes(digest[8:], "little") / 2**64
+        self._coming.drop_all(why)

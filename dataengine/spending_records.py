@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
 
 from dataengine.known import Known, Tally
@@ -18,6 +19,11 @@ class Prompt:
     """What tells prompts apart beforehand, coarse to fine: prompts that share it are expected to have alike pass rates."""
     bucket: str = ""
     """The quota that its kept samples count for."""
+
+    def drawn(self) -> tuple[float, float]:
+        """Two numbers in [0, 1) that are the prompt's own."""
+        digest = hashlib.blake2b(self.key.encode(), digest_size=16).digest()
+        return int.from_bytes(digest[:8], "little") / 2**64, int.from_bytes(digest[8:], "little") / 2**64
 
 
 @dataclass(frozen=True, slots=True)
