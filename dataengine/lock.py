@@ -57,15 +57,15 @@ class Holder:
 
 
 @contextmanager
-def only_one(lock: Path, *, doing: str) -> Iterator[None]:
-    """Hold the lock file for the length of the `with`; ValueError tells a second process who is `doing` it.
+def only_one(lock: Path, *, doing: str, way_out: str = "wait for it, or choose another --root") -> Iterator[None]:
+    """Hold the lock file for the length of the `with`; ValueError tells a second process who is `doing` it, and the `way_out`.
 
     The operating system gives the lock back when its holder dies, however it dies, so nothing stale is ever in the way. Processes of
     several machines are told apart where the file system passes locks on (NFS with its lock service, which is the default); where
     it does not (NFS mounted with `nolock` or `local_lock`, buckets mounted as folders) only those of one machine are.
     """
     lock.parent.mkdir(parents=True, exist_ok=True)
-    file = _held(lock, doing)
+    file = _held(lock, doing, way_out)
     try:
         file.truncate(0)
         file.write(Holder.this().packed())
@@ -77,7 +77,7 @@ def only_one(lock: Path, *, doing: str) -> Iterator[None]:
         file.close()
 
 
-def _held(lock: Path, doing: str) -> BinaryIO:
+def _held(lock: Path, doing: str, way_out: str) -> BinaryIO:
     """The open file that holds the lock; a file that its holder removed while we waited is no lock any more."""
     while True:
         file = lock.open("ab+")
@@ -88,7 +88,7 @@ def _held(lock: Path, doing: str) -> BinaryIO:
             holder = Holder.of(file.read())
             file.close()
             who = f"{holder}" if holder else "it left no name"
-            raise ValueError(f"another run is {doing} right now ({who}): wait for it, or choose another --root") from None
+            raise ValueError(f"another run is {doing} right now ({who}): {way_out}") from None
         except OSError as error:
             if error.errno not in NO_LOCKS:
                 file.close()

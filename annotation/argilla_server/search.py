@@ -130,7 +130,7 @@ class SqliteSearch(SearchEngine):
         query: TextQuery | str | None = None,
         filter: Filter | None = None,
         max_results: int = 100,
-        order: SimilarityOrder = SimilarityOrder.most_similar,  # type: ignore[assignment]
+        order: SimilarityOrder = SimilarityOrder.most_similar,
         threshold: float | None = None,
     ) -> SearchResponses:
         """The records nearest to a vector or to another record, by (1 + cosine) / 2; every vector is compared."""

@@ -39,7 +39,7 @@ def _serve(home: Path, host: str, port: int, annotators: list[str]) -> None:
 
     asyncio.run(prepare())
 
-    from argilla_server import app
+    from argilla_server._app import app
 
     from annotation.argilla_server import search  # noqa: F401  # being imported is what registers it
 
