@@ -41,6 +41,11 @@ class Answer:
         return "discard" if self.status == "discarded" else self.values.get("verdict")
 
 
+def usable(answer: Answer, item: Item, questions: Questions) -> bool:
+    """Whether an answer counts: submitted without problems, or a discard, which counts whatever else stands in it. A draft never does."""
+    return answer.verdict == "discard" or (answer.status == "submitted" and not problems_of(answer, item, questions))
+
+
 def problems_of(answer: Answer, item: Item, questions: Questions) -> list[str]:
     """Why a submitted answer can not be used, each with the way out; empty where it can. Discards and drafts need nothing."""
     if answer.status != "submitted":
@@ -58,7 +63,14 @@ def problems_of(answer: Answer, item: Item, questions: Questions) -> list[str]:
         found.append("fix says that a text was edited, and both are as they were: edit one, or choose keep")
     if verdict == "keep" and edited:
         found.append(f"keep says as it is, and the {' and '.join(edited)} was edited: choose fix, or take the edit back")
-    return found
+    return found + [problem for name in TEXTS if name not in edited for problem in _as_it_was(name, getattr(item, name), questions)]
+
+
+def _as_it_was(name: str, text: str, questions: Questions) -> list[str]:
+    """A rollout may hold a token itself: what is kept of it could not be written, or read again."""
+    if token := questions.form.stray(text):
+        return [f"{token!r} stands in the {name} as the model wrote it: choose fix and take it out, or discard"]
+    return []
 
 
 def _unknown(values: Mapping[str, Any], questions: Questions) -> list[str]:
