@@ -117,6 +117,16 @@ REFINED = (
     ),
 )
 
+SHOWN = (
+    Column("bare_messages", MESSAGES, "the question itself, while `messages` holds a whole prompt; `in_form` puts it back"),
+    Column("examples", pl.List(pl.String), "names of the worked examples in the prompt, the closest one last"),
+)
+
+FORMED = (
+    Column("source_kind", pl.String, "few_shot | direct | zero: how the response was asked for"),
+    Column("raw_response", pl.String, "the response as the model wrote it, before it was brought into the one form"),
+)
+
 QUEUED = (
     Column("item_id", pl.String, "content hash of the row and of all text that a person judges; null where nobody is asked"),
     Column("why", pl.String, "why a person is asked: unjudged | disagreement | kept | rejected; null where nobody is"),
