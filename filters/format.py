@@ -9,21 +9,8 @@ from __future__ import annotations
 
 import re
 
+from dataengine.end_tokens import without_end_tokens
 from dataengine.score import Score, scorer
-
-_END_TOKEN = re.compile(r"(?:<\|[^|<>\s]{1,40}\|>|<｜[^｜<>]{1,40}｜>|</s>|<eos>|<end_of_turn>)$")
-
-
-def without_end_tokens(text: str) -> str:
-    """The text without the tokens of the tokenizer that may stand at the end of a decoded response; they are no part of any format.
-
-    >>> without_end_tokens("It is 4.<|im_end|>\\n<|endoftext|>")
-    'It is 4.'
-    """
-    text = text.rstrip()
-    while match := _END_TOKEN.search(text, max(0, len(text) - 50)):
-        text = text[: match.start()].rstrip()
-    return text
 
 
 @scorer
