@@ -76,11 +76,13 @@ def _as_it_was(name: str, text: str, questions: Questions) -> list[str]:
 def _unknown(values: Mapping[str, Any], questions: Questions) -> list[str]:
     found = []
     readability, language, reasons = values.get("readability"), values.get("language"), values.get("reasons") or []
-    if readability is not None and readability not in (1, 2, 3, 4, 5):
+    if readability is not None and (isinstance(readability, bool) or readability not in (1, 2, 3, 4, 5)):
         found.append(f"readability is 1 to 5, got {readability!r}")
     if language is not None and language not in questions.languages:
         found.append(f"language is one of {', '.join(questions.languages)}, got {language!r}")
-    if strange := [reason for reason in reasons if reason not in questions.reasons]:
+    if not isinstance(reasons, list | tuple):
+        found.append(f"reasons is a list of labels, got {reasons!r}")
+    elif strange := [reason for reason in reasons if reason not in questions.reasons]:
         found.append(f"reasons are among {', '.join(questions.reasons)}, got {', '.join(map(repr, strange))}")
     return found
 

@@ -64,9 +64,12 @@ from dataengine.errors import DiskFull, Stopped
 PAGE = Path(__file__).parent / "page"
 
 
-def review_app(store: Store, *, queue: str, hosts: Sequence[str] = ()) -> Starlette:
-    """The page and its calls for one store; `hosts` are names it answers to beside loopback ("*": every bare IP address as well)."""
-    desk, annotators = Desk(store, queue=queue), Annotators(store.database)
+def review_app(store: Store, *, queue: str, folder: Path | None = None, hosts: Sequence[str] = ()) -> Starlette:
+    """The page and its calls for one store; `folder` is the queue's, for what the summary says of its filters.
+
+    `hosts` are names that it answers to beside loopback ("*": every bare IP address as well).
+    """
+    desk, annotators = Desk(store, queue=queue, folder=folder), Annotators(store.database)
 
     def call(path: str, method: str, work: Callable[[Asked], Any]) -> Route:
         async def endpoint(request: Request) -> Response:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from annotation import latex, listing
+from annotation.agreed import Agreed
 from annotation.answer import Answer, problems_of
 from annotation.asked import Asked, Refusal
 from annotation.drafts import Draft
@@ -19,9 +21,9 @@ from annotation.turns import Turns
 class Desk:
     """One store, who is at work on which item, and the converter of formulas."""
 
-    def __init__(self, store: Store, *, queue: str) -> None:
+    def __init__(self, store: Store, *, queue: str, folder: Path | None) -> None:
         self.store, self.queue, self.questions = store, queue, store.questions
-        self.turns, self.formulas = Turns(store), latex.Formulas()
+        self.turns, self.formulas, self.agreed = Turns(store), latex.Formulas(), Agreed(store, folder)
 
     def me(self, asked: Asked) -> Any:
         """Who I am, what is asked, how far we are."""
@@ -93,7 +95,8 @@ class Desk:
     def summary(self, asked: Asked) -> Any:
         """How far we are, how fast, and how far we agree."""
         progress = self.store.progress()
-        return {"progress": {"items": progress.items, "done": progress.done}, "annotators": listing.throughput(self.store)}
+        said = {"progress": {"items": progress.items, "done": progress.done}, "annotators": listing.throughput(self.store)}
+        return {**said, **self.agreed.now()}
 
     def _known(self, item_id: str) -> Item:
         try:

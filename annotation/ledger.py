@@ -6,10 +6,10 @@ import hashlib
 import sqlite3
 from datetime import UTC, datetime, timedelta
 
-from annotation.answer import Answer, problems_of
+from annotation.answer import STATUSES, Answer, usable
 from annotation.item import Item
 from annotation.packing import as_bytes, holdable, packed, packed_item, plain_answer, unpacked_answer, unpacked_item
-from annotation.questions import Questions
+from annotation.questions import VERDICTS, Questions
 
 OPENING = 160
 """Characters of the prompt that a list shows."""
@@ -50,11 +50,13 @@ def put_item(db: sqlite3.Connection, item: Item, questions: Questions) -> str:
 
 def add_answer(db: sqlite3.Connection, answer: Answer, questions: Questions) -> bool:
     """Put an answer into the history; False where it was there. Which one counts is a matter of the whole history, not of the order."""
+    if answer.status not in STATUSES:
+        raise ValueError(f"an answer's status is one of {', '.join(STATUSES)}, got {answer.status!r} for the item {answer.item_id}")
     plain = plain_answer(answer)
     digest = hashlib.blake2b(as_bytes(plain), digest_size=16).digest()
     key = [holdable(answer.item_id), holdable(answer.annotator)]
-    usable = answer.status != "draft" and _is_usable(db, answer, questions)
-    columns = [*key, answer.status, answer.verdict, answer.seconds, answer.at, usable, 0, digest, packed(plain)]
+    verdict = answer.verdict if answer.verdict in VERDICTS else None
+    columns = [*key, answer.status, verdict, answer.seconds, answer.at, _counts(db, answer, questions), 0, digest, packed(plain)]
     if not db.execute("INSERT INTO answers VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING", columns).rowcount:
         return False
     db.execute("UPDATE answers SET latest = 0 WHERE item_id = ? AND annotator = ? AND latest = 1", key)
@@ -97,15 +99,15 @@ def _written(found: datetime) -> str:
     return found.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-def _is_usable(db: sqlite3.Connection, answer: Answer, questions: Questions) -> bool:
+def _counts(db: sqlite3.Connection, answer: Answer, questions: Questions) -> bool:
     found = db.execute("SELECT body FROM texts WHERE item_id = ?", [holdable(answer.item_id)]).fetchone()
-    return found is not None and not problems_of(answer, unpacked_item(found[0]), questions)
+    return found is not None and usable(answer, unpacked_item(found[0]), questions)
 
 
 def _judge_early_answers(db: sqlite3.Connection, item: Item, questions: Questions) -> None:
     """Answers may have come before their item."""
-    early = db.execute("SELECT rowid, body FROM answers WHERE item_id = ? AND status <> 'draft'", [item.item_id]).fetchall()
-    judged = [(not problems_of(unpacked_answer(body), item, questions), row) for row, body in early]
+    early = db.execute("SELECT rowid, body FROM answers WHERE item_id = ?", [item.item_id]).fetchall()
+    judged = [(usable(unpacked_answer(body), item, questions), row) for row, body in early]
     db.executemany("UPDATE answers SET usable = ? WHERE rowid = ?", judged)
     if early:
         _count(db, item.item_id)

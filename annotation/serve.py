@@ -47,7 +47,7 @@ def serve(
     whole = folder.resolve()
     with Store.open(whole) as store, _served_once(store, whole.name), _listening(host, port) as listener:
         links = _links(Annotators(store.database), annotators, revoke, address=_address(host, listener.getsockname()[1], names))
-        app = review_app(store, queue=whole.name, hosts=_hosts(host, names))
+        app = review_app(store, queue=whole.name, folder=whole, hosts=_hosts(host, names))
         config = uvicorn.Config(
             app, log_level="warning", access_log=False, server_header=False, ws="none", timeout_graceful_shutdown=SECONDS_TO_END
         )

@@ -229,21 +229,20 @@ class Store:
 
     def answers(self) -> Iterator[Answer]:
         """The latest word of every annotator on every item that was ever pushed; a draft only where no answer was given."""
-        query = """SELECT answers.rowid, body FROM answers WHERE latest = 1 AND answers.rowid > ?
-                   AND item_id IN (SELECT item_id FROM items) ORDER BY answers.rowid LIMIT ?"""
-        place = 0
         later = self._drafts()
-        while True:
-            with self.database.reading() as db:
-                found = db.execute(query, [place, BATCH]).fetchall()
-            for _, body in found:
-                answer = unpacked_answer(body)
-                draft = later.pop((answer.item_id, answer.annotator), None)
-                yield draft if draft is not None and answer.status == "draft" and draft.at > answer.at else answer
-            if len(found) < BATCH:
-                break
-            place = found[-1][0]
+        for answer in self._latest("item_id IN (SELECT item_id FROM items)"):
+            draft = later.pop((answer.item_id, answer.annotator), None)
+            yield draft if draft is not None and answer.status == "draft" and draft.at > answer.at else answer
         yield from later.values()
+
+    def counting(self) -> Iterator[Answer]:
+        """The latest answers that can be used, to the rows' present texts."""
+        return self._latest("usable = 1 AND item_id IN (SELECT item_id FROM items WHERE current = 1)")
+
+    def answered(self) -> int:
+        """How many answers were ever given: another number says that there are new ones."""
+        with self.database.reading() as db:
+            return db.execute("SELECT count(*) FROM answers").fetchone()[0]
 
     def answers_to(self, item_id: str) -> list[Answer]:
         """The latest answers to one item, by annotator."""
@@ -282,6 +281,14 @@ class Store:
         return Progress(items=items, done=done, annotators=annotators)
 
     # Within
+
+    def _latest(self, where: str) -> Iterator[Answer]:
+        query = f"SELECT rowid, body FROM answers WHERE latest = 1 AND rowid > ? AND {where} ORDER BY rowid LIMIT ?"
+        found: list[tuple[int, bytes]] = [(0, b"")]
+        while found:
+            with self.database.reading() as db:
+                found = db.execute(query, [found[-1][0], BATCH]).fetchall()
+            yield from (unpacked_answer(body) for _, body in found)
 
     def _drafts(self) -> dict[tuple[str, str], Answer]:
         with self.database.reading() as db:
