@@ -1,0 +1,115 @@
+"""The way home: rows come back with what people said of them, and nothing that a person discarded goes on."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from annotation.agreement import agreement
+from annotation.answer import Answer
+from annotation.filter_errors import filter_errors
+from annotation.gathered import answers_in, gather
+from annotation.items import item_of, parts_of, questions_of
+from annotation.outcome import WAITING, Outcome, columns_of, outcome_of, said
+from annotation.population import population
+from annotation.questions import Questions
+from annotation.tally import Tally
+from dataengine import shards
+from dataengine.columns import REVIEWED, schema
+from dataengine.errors import WaitsForPeople
+from dataengine.shards import REJECTED
+from dataengine.step import Step
+from dataengine.work import Work, warn
+
+ANSWERS = ".answers"
+"""Where the answers are gathered, in the folder that is made."""
+PEOPLE = "people"
+NOT_YET = "not answered yet"
+
+
+def reviewed(asked: Step, *, enough: float = 1.0, round: int = 1, name: str = "reviewed") -> Step:
+    """The rows of a queue with what people said (columns REVIEWED) and their edits, read from the queue's store of answers.
+
+    WaitsForPeople until an `enough` share of the asked rows is done: has as many usable answers as the queue wants. Then: a row that
+    anybody discarded lies in rejected/; keep and fix let a row pass, also one that the bars rejected or could not judge; a fix brings
+    the edited texts (of several the latest; `answers` has all), and `response` is written anew in the queue's form, `raw_response` says
+    what it was. Rows that nobody was asked about pass with `human` null. Rows that are asked and not done lie in rejected/. Scores in
+    the row are still those of `raw_response`: score again where the edited text is to be judged.
+
+    `round` is part of the fingerprint: raise it to take in what was answered since.
+    """
+    if not 0.0 <= enough <= 1.0:
+        raise ValueError(f"enough is the share of asked rows that must be answered and lies in [0, 1], got {enough}")
+    if round < 1:
+        raise ValueError(f"round counts how often answers are taken in, from 1, got {round}")
+    return Step(name=name, make=_make, inputs={"asked": asked}, settings={"enough": enough, "round": round})
+
+
+def _make(work: Work) -> None:
+    folder: Path = work.inputs["asked"]
+    if "questions" not in shards.read_manifest(folder)["settings"]:
+        raise ValueError(f"{folder.name} is no queue: reviewed takes the step that queue(...) returns")
+    gathered = work.folder / ANSWERS
+    superseded = gather(folder, gathered, again=not work.landed)
+    tally = Tally(questions=questions_of(folder), superseded=superseded)
+    for path in shards.shard_paths(folder):
+        tally.add(pl.read_parquet(path), answers_in(gathered, path.name))
+    enough = work.settings["enough"]
+    if tally.done < tally.needed(enough):
+        shutil.rmtree(gathered)
+        raise WaitsForPeople(tally.waiting(folder, enough=enough))
+    for line in tally.strange():
+        warn(line)
+    here = {"gathered": str(gathered), "questions": tally.questions}
+    work.each_shard(_go_home, "asked", given={path.name: {**here, "shard": path.name} for path in shards.shard_paths(folder)})
+    rows = population(folder)
+    work.notes["reviewed"] = tally.notes()
+    work.notes["agreement"] = [asdict(each) for each in agreement(tally.counted, rows)]
+    work.notes["filter_errors"] = [asdict(each) for each in filter_errors(tally.counted, rows)]
+    shutil.rmtree(gathered)
+
+
+def _go_home(rows: pl.DataFrame, settings: Mapping[str, Any]) -> dict[str, pl.DataFrame]:
+    """One shard: what people said of each row, its texts as they left them, and whether it goes on."""
+    questions: Questions = settings["questions"]
+    answers = answers_in(Path(settings["gathered"]), settings["shard"])
+    home = [_home(row, answers.get(row["item_id"], []), questions) for row in rows.iter_rows(named=True)]
+    made = {name: [each[name] for each in home] for name in home[0]} if home else {}
+    types = {**schema(REVIEWED), **dict.fromkeys(("response", "reasoning", "summary", "because"), pl.String)}
+    columns = [pl.Series(name, made.get(name, []), dtype=dtype) for name, dtype in types.items()]
+    done = rows.drop("findings", strict=False).with_columns(columns)
+    goes_on = pl.col("because").is_null()
+    dropped = done.filter(~goes_on).with_columns(dropped_by=pl.lit(PEOPLE), dropped_because=pl.col("because"))
+    return {"": done.filter(goes_on).drop("because"), REJECTED: dropped.drop("because")}
+
+
+def _home(row: Mapping[str, Any], answers: Iterable[Answer], questions: Questions) -> dict[str, Any]:
+    """The new columns of one row; `because` says why it does not go on."""
+    nothing: dict[str, Any] = dict.fromkeys(schema(REVIEWED))
+    texts = {name: row.get(name) for name in ("response", "reasoning", "summary")}
+    if row["rank"] is None:
+        reasoning, summary = parts_of(row)
+        whole = texts["reasoning"] is not None and texts["summary"] is not None
+        if whole and not questions.form.stray(reasoning) and not questions.form.stray(summary):
+            texts["response"] = questions.form.write(reasoning, summary)
+        changed = texts["response"] != row.get("response")
+        return {**nothing, **texts, "raw_response": row.get("response") if changed else None, "because": None}
+    item = item_of(row)
+    outcome = outcome_of(answers, item, questions)
+    found = {**nothing, **texts, **columns_of(outcome, item), "because": _because(outcome)}
+    if found["because"] is None:
+        written = questions.form.write(outcome.texts["reasoning"], outcome.texts["summary"])
+        found |= {**outcome.texts, "response": written, "raw_response": row.get("response")}
+    return found
+
+
+def _because(outcome: Outcome) -> str | None:
+    """Why the row does not go on; None where it does."""
+    if outcome.state == WAITING:
+        return NOT_YET
+    return said(outcome) if outcome.state == "discard" else None
