@@ -1,0 +1,59 @@
+// How the page speaks with its server: JSON, a token, and two kinds of failure that are never mixed up.
+
+/** The server answered and said no: `status`, and `body` as it came ({error, problems, theirs ...}). */
+export class Refused extends Error {
+  constructor(status, body) {
+    super(body.error ?? `the server refused this (${status})`);
+    this.status = status;
+    this.body = body;
+  }
+}
+
+/** No answer: the server is down or starting again. What was sent may or may not have arrived. */
+export class Unreachable extends Error {}
+
+const KEY = "review:token";
+
+/** The token: from the address (`#token=...`, taken out of it at once), from this tab, or the one last used in this browser. */
+function token() {
+  const given = new URLSearchParams(location.hash.slice(1)).get("token");
+  if (given) {
+    sessionStorage.setItem(KEY, given);
+    localStorage.setItem(KEY, given);
+    history.replaceState(null, "", "#/");
+  }
+  return sessionStorage.getItem(KEY) ?? localStorage.getItem(KEY) ?? "";
+}
+
+/** `await call("PUT", "/api/...", body)`; `leaving`: the page may be gone before the answer comes. */
+export async function call(method, path, body, { leaving = false } = {}) {
+  const headers = { Authorization: `Bearer ${token()}` };
+  if (body !== undefined) headers["Content-Type"] = "application/json";
+  let reply, read;
+  try {
+    const signal = leaving ? undefined : AbortSignal.timeout(20_000);
+    reply = await fetch(path, { method, headers, body: body === undefined ? undefined : JSON.stringify(body), keepalive: leaving, signal });
+    read = await reply.text();
+  } catch (error) {
+    throw new Unreachable("the server does not answer", { cause: error });
+  }
+  if (reply.status >= 502 && reply.status <= 504) throw new Unreachable(`the server does not answer (${reply.status})`);
+  const json = parsed(read);
+  if (!reply.ok) throw new Refused(reply.status, json ?? { error: `the server failed (${reply.status}): look at its log` });
+  if (json === null) throw new Unreachable("the server's answer was cut off");
+  return json;
+}
+
+function parsed(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}
+
+/** `{why: "kept", domain: ""}` -> `?why=kept`: empty filters are none. */
+export function query(parameters) {
+  const given = Object.entries(parameters).filter(([, value]) => value !== "" && value !== null && value !== undefined);
+  return given.length ? `?${new URLSearchParams(given)}` : "";
+}
