@@ -19,10 +19,11 @@ if hasattr(libc, "prctl"):
     libc.prctl(1, 15)
 if os.getppid() != int(sys.argv[1]):
     os._exit(1)
+os.umask(0o077)
 os.execv(sys.argv[2], sys.argv[2:])
 """
 """PR_SET_PDEATHSIG survives the exec: however the launcher dies, the kernel asks its children to end. Where there is no prctl, only a
-launcher that ends by itself takes them along."""
+launcher that ends by itself takes them along. What they write is for this user only."""
 
 
 class Leashed:

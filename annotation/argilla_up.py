@@ -26,7 +26,7 @@ from dataengine.lock import only_one
 from dataengine.progress import say
 
 PACKAGE = Path(__file__).parent
-KEYS = "keys.json"
+KEYS, OWNER_KEY = "keys.json", "owner.key"
 START_SECONDS = 300.0
 PORT_SECONDS = 6.0
 """How long a port may still be held by a server that is just ending."""
@@ -208,11 +208,12 @@ def _ends_on_signals() -> Iterator[None]:
 def _welcome(home: Path, settings: Up) -> str:
     known = json.loads((home / KEYS).read_text(encoding="utf-8"))
     annotators = [name for name in known["people"] if name != "owner"]
+    url = "" if settings.url == "http://127.0.0.1:6900" else f" --url {settings.url}"
     lines = [
         f"Argilla {VERSION} runs at {settings.url}: log in as owner",
         f"  passwords and API keys   {home / KEYS} (nobody else can read it)",
-        f"  annotators               {', '.join(annotators) or 'none yet: dataengine argilla up --users alice,bob'}",
-        f"  bring a queue there      dataengine argilla push DIR --home {home}",
+        f"  annotators               {', '.join(annotators) or 'none yet: --users alice,bob makes them'}",
+        f"  to bring a queue there   dataengine argilla push DIR{url} --key-file {home / OWNER_KEY}",
         "Ctrl-C stops it; everything is kept.",
     ]
     if settings.host not in ("127.0.0.1", "localhost", "::1"):
