@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+import krippendorff
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from annotation.agreement import Agreement, agreement, alphas
+from annotation.answer import Answer
+
+
+def said(item: int, who: str, verdict: str, **values: object) -> Answer:
+    return Answer(item_id=str(item), annotator=who, status="submitted", values={"verdict": verdict, **values})
+
+
+def found(answers: list[Answer], rows: pl.DataFrame | None = None) -> dict[tuple[str, str], Agreement]:
+    return {(each.question, each.between): each for each in agreement(answers, rows)}
+
+
+def test_alpha_is_the_published_one() -> None:
+    """Krippendorff (2011), "Computing Krippendorff's Alpha-Reliability", section B: binary or nominal data, two observers, alpha 0.095."""
+    meg, owen = [0, 1, 0, 0, 0, 0, 0, 0, 1, 0], [1, 1, 1, 0, 0, 1, 0, 0, 0, 0]
+    words = ["keep", "discard"]
+    answers = [said(n, who, words[value]) for who, of in (("meg", meg), ("owen", owen)) for n, value in enumerate(of)]
+    verdict = found(answers)["verdict", "people"]
+    assert verdict.alpha == pytest.approx(0.095, abs=0.001)
+    assert verdict.same == pytest.approx(0.6)
+    assert (verdict.items, verdict.answers) == (10, 20)
+    assert verdict.low is not None
+    assert verdict.high is not None
+    assert verdict.low < 0.095 < verdict.high
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.lists(st.integers(0, 4), min_size=2, max_size=4), min_size=3, max_size=12), st.sampled_from(["nominal", "ordinal"]))
+def test_many_matrices_at_once_give_what_the_library_gives_for_each(units: list[list[int]], level: str) -> None:
+    counts = np.array([[unit.count(value) for value in range(5)] for unit in units], dtype=float)
+    if len({value for unit in units for value in unit}) < 2:
+        return
+    pairs = sum((np.outer(c, c) - np.diag(c)) / (c.sum() - 1) for c in counts)
+    library = krippendorff.alpha(value_counts=counts, value_domain=list(range(5)), level_of_measurement=level)  # pyright: ignore[reportArgumentType]
+    assert alphas(np.asarray(pairs)[None], level=level)[0] == pytest.approx(library, abs=1e-9)
+
+
+def test_near_marks_are_nearer_than_far_ones() -> None:
+    near = [said(n, who, "keep", readability=n % 4 + 1 + (who == "bo")) for n in range(20) for who in ("ann", "bo")]
+    far = [said(n, who, "keep", readability=(n % 4 + 1 if who == "ann" else 5 - n % 4)) for n in range(20) for who in ("ann", "bo")]
+    close, apart = found(near)["readability", "people"], found(far)["readability", "people"]
+    assert close.same == 0
+    assert close.alpha is not None
+    assert apart.alpha is not None
+    assert close.alpha > 0.5 > 0 > apart.alpha
+
+
+def test_where_nothing_varies_alpha_is_null_and_says_so_never_nan() -> None:
+    same = found([said(n, who, "keep", language="en") for n in range(5) for who in ("ann", "bo")])
+    assert same["verdict", "people"].same == 1
+    assert same["verdict", "people"].alpha is None
+    assert same["verdict", "people"].note == "alpha is not defined: everybody said 'keep' each time: nothing varies"
+    assert same["readability", "people"].note == "no row has two answers"
+    assert found([])["verdict", "people"].items == 0
+    one = found([said(1, "ann", "keep"), said(1, "bo", "discard")])["verdict", "people"]
+    assert (one.alpha, one.same, one.note) == (None, 0, "alpha is not defined: a single row")
+
+
+def test_people_who_agree_always_have_an_alpha_of_one() -> None:
+    answers = [said(n, who, ["keep", "fix", "discard"][n % 3]) for n in range(30) for who in ("ann", "bo", "cy")]
+    for question in ("verdict", "edited"):
+        each = found(answers)[question, "people"]
+        assert (each.alpha, each.low, each.high, each.same) == (1, 1, 1, 1)
+    assert found(answers)["edited", "people"].items == 20
+
+
+def test_people_are_compared_with_each_scorer_where_it_judged() -> None:
+    rows = pl.DataFrame(
+        {
+            "item_id": [*map(str, range(40)), None],
+            "right": [n % 2 == 0 for n in range(41)],
+            "blind": [None] * 41,
+            "luck": [n % 3 == 0 for n in range(41)],
+        },
+        schema_overrides={"blind": pl.Boolean},
+    )
+    answers = [said(n, who, "keep" if n % 2 == 0 else "discard") for n in range(40) for who in ("ann", "bo")[: 1 + n % 2]]
+    by = found(answers, rows)
+    assert by["good", "right"].alpha == 1
+    assert (by["good", "right"].items, by["good", "right"].answers) == (40, 60)
+    assert by["good", "blind"].note == "no answered row was judged by it"
+    luck = by["good", "luck"]
+    assert luck.alpha is not None
+    assert abs(luck.alpha) < 0.3
+    assert luck.low is not None
+    assert luck.low < luck.alpha
+
+
+def test_an_item_with_one_answer_has_nobody_to_agree_with() -> None:
+    lone = [said(n, "ann", "keep") for n in range(10)]
+    pair = [said(n, who, ["keep", "discard"][n % 2]) for n in range(20, 24) for who in ("ann", "bo")]
+    assert found(lone + pair)["verdict", "people"].items == 4

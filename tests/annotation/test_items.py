@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from annotation import items
+from annotation.item import Finding, Said
+from annotation.items import item_of, items_of, questions_of
+from annotation.pointing import findings_of
+from annotation.questions import Questions
+from annotation.queue import queue
+from dataengine import shards
+from dataengine.keep import score
+from dataengine.run import run
+from dataengine.score import Score, scorer
+from tests.annotation.rows import BARS, responses, right, rollout, rollouts, short
+
+
+def test_items_come_in_the_order_of_asking_however_little_fits_into_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = run(queue(responses(rollouts(60)), bars=BARS, audit=0.5), tmp_path)
+    whole = list(items_of(folder))
+    monkeypatch.setattr(items, "WINDOW_BYTES", 1_000)
+    assert list(items_of(folder)) == whole
+    assert [item.rank for item in whole] == list(range(len(whole)))
+    stored = dict(shards.read(folder).filter(pl.col("rank") >= 0).select("row_id", "item_id").iter_rows())
+    assert {item.row_id: item.item_id for item in whole} == stored
+
+
+def test_an_item_says_what_scorers_said_and_where_they_point(tmp_path: Path) -> None:
+    folder = run(queue(responses([rollout(2, long=True, pass_rate=0.25, license=None)]), bars=BARS, audit=1.0), tmp_path)
+    (item,) = items_of(folder)
+    assert item.said == (Said(scorer="right", value=1.0, reason="2 against 2"), Said(scorer="short", value=0.0, reason="65 characters"))
+    assert item.findings == (Finding(field="reasoning", start=40, stop=65, scorer="short", note="too long"),)
+    assert item.metadata == {
+        "domain": "math",
+        "language": "en",
+        "response_tokens": 12,
+        "pass_rate": 0.25,
+        "standing": "rejected",
+        "right": 1.0,
+        "short": 0.0,
+    }
+    assert (item.prompt, item.answer, item.why, item.wanted) == ("How much is 2?", "2", "rejected", 1)
+
+
+def test_any_finished_folder_of_responses_can_be_reviewed(tmp_path: Path) -> None:
+    folder = run(score(responses(rollouts(9)), [right, short]), tmp_path)
+    found = list(items_of(folder))
+    assert [item.summary for item in found] == [str(n) for n in range(9)]
+    assert {item.why for item in found} == {"all"}
+    assert len(found[0].said) == 2
+    assert questions_of(folder) == Questions()
+
+
+def test_rows_without_an_id_are_known_by_their_content(tmp_path: Path) -> None:
+    bare = [{"question": "1+1?", "response": "2"}, {"question": "1+2?", "response": "3"}, {"question": "1+1?", "response": "2"}]
+    found = list(items_of(run(responses(bare), tmp_path)))
+    assert [(item.prompt, item.reasoning, item.summary, item.rank) for item in found] == [("1+1?", "2", "", 0), ("1+2?", "3", "", 1)]
+    assert found[0].row_id != found[1].row_id
+    assert list(items_of(run(responses(bare, name="again"), tmp_path))) == found
+
+
+def test_a_folder_that_can_not_be_reviewed_says_why(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"has no manifest\.json; it is no folder of ours"):
+        list(items_of(tmp_path))
+    with pytest.raises(ValueError, match="no text to review: rows want response, or reasoning and summary; they have question"):
+        list(items_of(run(responses([{"question": "1+1?"}]), tmp_path)))
+
+
+@pytest.mark.parametrize(
+    ("messages", "prompt"),
+    [
+        ([{"role": "system", "content": "Be brief."}, {"role": "user", "content": "1+1?"}], "1+1?"),
+        (
+            [{"role": "user", "content": "1+1?"}, {"role": "assistant", "content": "2"}, {"role": "user", "content": "Sure?"}],
+            "user:\n1+1?\n\nassistant:\n2\n\nuser:\nSure?",
+        ),
+        ([], ""),
+        ([{"role": "user", "content": None}], ""),
+    ],
+)
+def test_the_prompt_is_the_question_or_the_whole_conversation(messages: list[dict[str, Any]], prompt: str) -> None:
+    assert item_of({"messages": messages, "response": "2"}, rank=0).prompt == prompt
+
+
+def test_texts_are_as_they_are_nul_and_lone_surrogates_included() -> None:
+    row = json.loads('{"question": "a\\u0000b \\ud800", "reasoning": "<think> x<y \\udfff", "summary": "", "response": null}')
+    item = item_of(row, rank=0)
+    assert (item.prompt, item.reasoning) == ("a\0b \ud800", "<think> x<y \udfff")
+    assert len(item.item_id) == 16
+
+
+def test_thoughts_that_are_not_told_apart_are_the_whole_response() -> None:
+    assert item_of({"response": "<think> never closed"}, rank=0).reasoning == "<think> never closed"
+    direct = item_of({"response": "4", "reasoning": None, "summary": "4"}, rank=0)
+    assert (direct.reasoning, direct.summary) == ("", "4")
+
+
+@scorer
+def pointing(response: str) -> Score:
+    """Points into the whole response."""
+    return Score(0.0, response)
+
+
+@pointing.finds
+def _everywhere(row: dict[str, Any]) -> list[dict[str, Any]]:
+    if row["response"] == "broken":
+        raise KeyError("oh")
+    text = row["response"]
+    return [{"field": "response", "start": text.index("two"), "end": text.index("four") + 4, "text": "", "copies": 2}]
+
+
+def test_what_a_scorer_finds_in_the_response_is_found_again_in_its_parts() -> None:
+    row = {"response": "<think>\n一 two\n</think>\n\nthree four", "reasoning": "一 two", "summary": "three four"}
+    found = findings_of(pointing, row)
+    assert [(each["field"], row[each["field"]][each["start"] : each["stop"]]) for each in found] == [
+        ("reasoning", "two"),
+        ("summary", "three four"),
+    ]
+    assert found[0]["note"] == "copies 2"
+
+
+def test_a_finder_that_fails_says_so_and_costs_nothing_else() -> None:
+    (found,) = findings_of(pointing, {"response": "broken", "reasoning": None, "summary": None})
+    assert found["note"] == "could not point: 'oh'"
+    assert findings_of(right, rollout(3)) == []
