@@ -124,8 +124,7 @@ def _welcome(store: Store, folder: Path, links: dict[str, str], host: str) -> No
             "encrypted: rather leave it on loopback behind `ssh -L` or a proxy with TLS"
         )
     width = max(map(len, links))
-    for name, link in links.items():
-        print(f"  {name:<{width}}  {link}", flush=True)
+    print("\n".join(f"  {name:<{width}}  {link}" for name, link in links.items()), flush=True)
     say("A link is a key: give each to its annotator alone. More people: --annotators NAME,NAME. To end a link: --revoke NAME.")
     say("Answers are on the disk the moment they are given. Ctrl-C ends the server; the same command goes on, with the same links.")
 
