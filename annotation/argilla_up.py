@@ -83,7 +83,7 @@ def up(home: Path, settings: Up) -> None:
 @contextmanager
 def _running(home: Path, settings: Up, python: Path, redis: Path) -> Iterator[list[Leashed]]:
     """Redis, the server and perhaps the worker; they end in the other order."""
-    logs = _private(home / "logs")
+    logs, _ = _private(home / "logs"), _private(home / "data")
     with ExitStack() as stack:
         address = _socket(home, stack)
         url = f"unix://{address}"

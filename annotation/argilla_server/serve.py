@@ -27,6 +27,7 @@ def _serve(home: Path, host: str, port: int, annotators: list[str]) -> None:
     import uvicorn
 
     from annotation.argilla_server.accounts import prepare_accounts
+    from annotation.argilla_server.page_policy import with_policy
     from annotation.argilla_server.tables import prepare_tables
 
     prepare_tables()
@@ -43,8 +44,7 @@ def _serve(home: Path, host: str, port: int, annotators: list[str]) -> None:
 
     from annotation.argilla_server import search  # noqa: F401  # being imported is what registers it
 
-    # Half a minute is what a writer may wait for another one.
-    uvicorn.run(app, host=host, port=port, log_level="warning", access_log=False, timeout_graceful_shutdown=5)
+    uvicorn.run(with_policy(app), host=host, port=port, log_level="warning", access_log=False, timeout_graceful_shutdown=5)
 
 
 if __name__ == "__main__":

@@ -68,13 +68,15 @@ class Launcher:
 
     python: str | None
 
+    def command(self, home: Path, *arguments: str) -> list[str]:
+        """`dataengine argilla up HOME ARGUMENTS`"""
+        return [*COMMAND, "up", str(home), *arguments, *([] if self.python is None else ["--python", self.python])]
+
     def start(self, home: Path, *arguments: str) -> subprocess.Popen[bytes]:
-        """`dataengine argilla up HOME ARGUMENTS`; what it says goes to HOME.log."""
-        chosen = [] if self.python is None else ["--python", self.python]
+        """Starts it; what it says goes to HOME.log."""
         with home.with_suffix(".log").open("ab") as said:
-            return subprocess.Popen(
-                [*COMMAND, "up", str(home), *arguments, *chosen], cwd=ROOT, stdin=subprocess.DEVNULL, stdout=said, stderr=subprocess.STDOUT
-            )
+            command = self.command(home, *arguments)
+            return subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=said, stderr=subprocess.STDOUT)
 
     def wait(self, process: subprocess.Popen[bytes], home: Path, port: int) -> Argilla:
         """Until it says that it runs."""

@@ -297,8 +297,8 @@ def test_nearest_vectors(pool: Pool) -> None:
     assert found["total"] == 3, "as many as were asked for, as Elasticsearch counts neighbours"
     like = {"query": {"vector": {"name": "v", "record_id": pool.ids["r0"]}}, "filters": {"and": [terms(meta("domain"), "maths")]}}
     assert pool.search(limit=2, **like)[0] == ["r3", "r6"], "the record itself is not among them"
-    far = {"query": {"vector": {**up, "order": "least_similar"}}}
-    assert pool.search(limit=1, **far)[0] == [f"r{COUNT - 1}"]
+    far = {"vector": {**up, "order": "least_similar"}}
+    assert pool.search(limit=1, query=far)[0] == [f"r{COUNT - 1}"]
     assert pool.search(limit=2, query={"vector": up, "text": {"q": "check"}})[0] == ["r0", "r6"]
 
 
