@@ -1,0 +1,138 @@
+"""What a tool's file says as answers of ours: every one that can be read, and for the others why not, with their place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from annotation.answer import STATUSES, TEXTS, Answer, problems_of
+from annotation.item import Item
+from annotation.questions import Questions
+from dataengine.names import nearest
+
+VALUES = ("verdict", "readability", "language", "reasoning", "summary", "reasons", "comment")
+"""What an answer may say, as in Answer.values."""
+ABOUT = ("item_id", "annotator", "status", "guideline", "seconds", "at", "via")
+RATINGS = {**{str(rating): rating for rating in range(1, 6)}, **{f"{rating}.0": rating for rating in range(1, 6)}}
+"""How tools write 1 to 5."""
+TOLD = 20
+"""Problems that are told one by one."""
+
+
+@dataclass(kw_only=True)
+class Heard:
+    """Answers with the places where they stand ("line 7", "task 12 by bob"), and what could not be understood."""
+
+    answers: list[tuple[str, Answer]] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+    def checked(self, items: Mapping[str, Item], questions: Questions) -> Heard:
+        """The answers that can be used, discards and drafts included; for every other one the problem, with the way out."""
+        found = Heard(problems=list(self.problems))
+        for where, answer in self.answers:
+            item = items.get(answer.item_id)
+            if item is None:
+                found.problems.append(f"{where}: there is no item {answer.item_id!r} in this queue: is it the file of another queue?")
+                continue
+            restored = with_line_ends(answer, item)
+            faults = [] if restored.verdict == "discard" else problems_of(restored, item, questions)
+            faults += [fault] if (fault := unknown_question(restored.values)) else []
+            if restored.guideline and restored.guideline != questions.version:
+                faults.append(f"it answers the questions {restored.guideline}, and the queue asks {questions.version}: export again")
+            if faults:
+                found.problems += [f"{where}: {fault}" for fault in faults]
+            else:
+                found.answers.append((where, replace(restored, guideline=restored.guideline or questions.version)))
+        return found
+
+    def told(self) -> str:
+        """The problems as one message."""
+        more = f"\n  and {len(self.problems) - TOLD:,} more" if len(self.problems) > TOLD else ""
+        return "".join(f"\n  {problem}" for problem in self.problems[:TOLD]) + more
+
+
+def with_line_ends(answer: Answer, item: Item) -> Answer:
+    """Browsers turn every end of a line into \\n: a text that differs in nothing else was not edited."""
+    same = [
+        name
+        for name in TEXTS
+        if isinstance(said := answer.values.get(name), str) and said != getattr(item, name) and _ends(said) == _ends(getattr(item, name))
+    ]
+    return replace(answer, values={**answer.values, **{name: getattr(item, name) for name in same}}) if same else answer
+
+
+def _ends(text: str) -> str:
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def answer_in(said: Mapping[str, Any], *, annotator: str = "", via: str = "file") -> Answer:
+    """An answer as a line says it, its values under `values` or beside the rest; ValueError with what is wrong.
+
+    A line without `status` is submitted where it has a verdict, else a draft. `annotator` is who says what names nobody. What is under
+    `values` is taken as it is; beside the rest, names that are no question are refused.
+    """
+    given = said.get("values")
+    about = {name: said[name] for name in ABOUT if said.get(name) is not None}
+    if given is not None and not isinstance(given, Mapping):
+        raise ValueError(f"values is an object such as {{'verdict': 'keep'}}, got {given!r}")
+    if given is None:
+        given = {name: value for name, value in said.items() if name not in ABOUT and value not in (None, "", [])}
+        if fault := unknown_question(given):
+            raise ValueError(fault)
+    who, item_id, status = about.get("annotator", annotator), about.get("item_id"), about.get("status")
+    if not isinstance(item_id, str) or not item_id:
+        raise ValueError("it says no item_id: which rollout is meant?")
+    if not isinstance(who, str) or not who.strip():
+        raise ValueError("it says no annotator: name one in the line, or with --annotator")
+    if status is None:
+        status = "draft" if given.get("verdict") is None else "submitted"
+    if status not in STATUSES:
+        raise ValueError(f"status is one of {', '.join(STATUSES)}, got {status!r}")
+    return Answer(
+        item_id=item_id, annotator=who, status=status, values=plain_values(given), guideline=str(about.get("guideline", "")),
+        seconds=_seconds(about.get("seconds")), at=moment(about.get("at", "")), via=str(about.get("via", via)),
+    )  # fmt: skip
+
+
+def unknown_question(values: Mapping[str, Any]) -> str:
+    """What is wrong with the names of the values; empty where nothing is."""
+    strange = next((name for name in values if name not in VALUES), None)
+    return "" if strange is None else f"there is no question {strange!r}. {nearest(strange, [*VALUES, *ABOUT])}"
+
+
+def plain_values(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Numbers as numbers and reasons as a list, however a tool writes them."""
+    plain = dict(values)
+    readability, reasons = plain.get("readability"), plain.get("reasons")
+    if str(readability).strip() in RATINGS:
+        plain["readability"] = RATINGS[str(readability).strip()]
+    if isinstance(reasons, str):
+        plain["reasons"] = [reasons]
+    return plain
+
+
+def moment(at: Any) -> str:
+    """A time in UTC with microseconds and Z, of ISO 8601 or seconds since 1970; empty for none. ValueError where it is no time."""
+    if at in ("", None):
+        return ""
+    try:
+        found = datetime.fromtimestamp(at, UTC) if isinstance(at, int | float) else datetime.fromisoformat(str(at))
+    except (ValueError, OverflowError, OSError):
+        raise ValueError(f"at is a time such as 2026-11-21T15:04:05.000000Z, got {at!r}") from None
+    return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def _seconds(said: Any) -> float | None:
+    if said is None:
+        return None
+    if isinstance(said, bool) or not isinstance(said, int | float) or not said >= 0:
+        raise ValueError(f"seconds is a number from 0, got {said!r}")
+    return float(said)
+
+
+def items_meant(answers: Iterable[tuple[str, Answer]], items: Iterator[Item]) -> dict[str, Item]:
+    """The items that the answers speak of, by id."""
+    wanted = {answer.item_id for _, answer in answers}
+    return {item.item_id: item for item in items if item.item_id in wanted}
