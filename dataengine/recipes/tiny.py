@@ -135,6 +135,11 @@ def tiny(*, seed: int = 0, quick: bool = False) -> Step:
     return page(_stops(road), mixed=mixed, seed=seed, name="tiny")
 
 
+def tiny_zero(*, seed: int) -> Model:
+    """A short R1-Zero run from the shipped base, as the quick road has it."""
+    return _r1_zero(_Road(seed=seed, sizes=QUICK), Model.at(MODELS / "base", name="tiny-base"))
+
+
 def _r1_zero(road: _Road, base: Model) -> Model:
     """Accuracy and format, nothing else: the language is only watched."""
     rewards = {answer_matches.with_(marked=True): 1.0, zero_format: 1.0, language_share: 0.0, reflection: 0.0}
