@@ -2,6 +2,7 @@
 
 import { Exact } from "./exact.js";
 import { Passages } from "./passages.js";
+import { changes } from "./diff.js";
 import { h, kbd, replace, say } from "./element.js";
 import { paragraphAt } from "./points.js";
 
@@ -45,8 +46,8 @@ export class Editor {
     for (const tab of this.tabs) tab.setAttribute("aria-pressed", String(tab.dataset.name === name));
     this.area.setAttribute("aria-label", `${TITLES[name]}, edited`);
     this.#put(text);
-    this.#compare(() => this.#goTo(this.#inEdited(offset)));
-    this.#goTo(offset === 0 || text === raw ? Math.min(offset, text.length) : 0);
+    this.#compared(name, numbered(changes(raw, text))); // at once: who types at once finds the caret where it stays
+    this.#goTo(this.#inEdited(offset));
   }
 
   /** Other text in place of what stands here (another tab's, or all taken back). */
@@ -114,20 +115,20 @@ export class Editor {
     return this.exact.take(this.area.value);
   }
 
-  #compare(then) {
+  #compare() {
     clearTimeout(this.pause);
     const { name, text } = this;
     this.#warn();
-    this.differ.ask(name, this.raw, text, (changes) => {
-      const list = numbered(changes);
-      this.compared(name, list);
-      if (name !== this.name) return;
-      this.list = list;
-      this.passages.show(list);
-      this.count.textContent = list.length ? `${list.length.toLocaleString("en")} change${list.length > 1 ? "s" : ""}` : "as it was";
-      this.all.disabled = !list.length && this.removed === null;
-      then?.();
-    });
+    this.differ.ask(name, this.raw, text, (found) => this.#compared(name, numbered(found)));
+  }
+
+  #compared(name, list) {
+    this.compared(name, list);
+    if (name !== this.name) return;
+    this.list = list;
+    this.passages.show(list);
+    this.count.textContent = list.length ? `${list.length.toLocaleString("en")} change${list.length > 1 ? "s" : ""}` : "as it was";
+    this.all.disabled = !list.length && this.removed === null;
   }
 
   // What the server would refuse, said while it is typed.
@@ -191,9 +192,9 @@ export class Editor {
 }
 
 /** Changes with their number from 1 and their place `at` in the edited text. */
-export function numbered(changes) {
+export function numbered(list) {
   let shift = 0;
-  return changes.map((change, index) => {
+  return list.map((change, index) => {
     const at = change.start + shift;
     shift += change.text.length - (change.stop - change.start);
     return { ...change, number: index + 1, at };

@@ -38,6 +38,7 @@ export class Filters {
         counts.map(([one, count]) => h("option", { value: one }, count === null ? one : `${one} (${count.toLocaleString("en")})`)));
       this.selects[name].value = value;
       this.selects[name].classList.toggle("set", value !== "");
+      this.selects[name].parentElement.hidden = !counts.length;
     }
     this.clear.hidden = !this.any;
   }

@@ -46,7 +46,7 @@ export class Form {
       h("input", { type: several ? "checkbox" : "radio", name, value: option, id: `${name}-${index + 1}`, onchange: () => this.#answered(name) }),
     );
     const labels = inputs.map((input, index) =>
-      h("label", { class: `option ${name}-${options[index]}`, for: input.id, title: SCALE[options[index]] ?? null }, input, name === "readability" ? null : kbd(index + 1), h("span", {}, options[index])),
+      h("label", { class: "option", "data-value": options[index], for: input.id, title: SCALE[options[index]] ?? null }, input, name === "readability" ? null : kbd(index + 1), h("span", {}, options[index])),
     );
     const ends = name === "readability" && h("div", { class: "ends", "aria-hidden": "true" }, h("span", {}, SCALE[1]), h("span", {}, SCALE[5]));
     const trouble = h("p", { class: "trouble", role: "alert" });

@@ -2,36 +2,27 @@
 
 import { h, kbd } from "./element.js";
 
-/** Bindings: {keys: ["j"], label, group, run, typing: works inside text fields too, hidden: not in the help}. The last layer answers first. */
+/**
+ * Bindings: {keys: ["j"], label, group, run, typing: inside text fields too, shown: how the help writes the keys}. The first whose `run`
+ * does not return false has answered; without a group a binding is not in the help.
+ */
 export class Keys {
-  constructor() {
-    this.layers = [];
+  constructor(bindings) {
+    this.bindings = bindings;
     document.addEventListener("keydown", (event) => this.#pressed(event));
-  }
-
-  /** Adds a layer; returns the function that takes it away. */
-  push(bindings) {
-    this.layers.push(bindings);
-    return () => {
-      this.layers = this.layers.filter((layer) => layer !== bindings);
-    };
   }
 
   #pressed(event) {
     if (event.isComposing || event.defaultPrevented || document.querySelector("dialog[open]")) return;
     const pressed = nameOf(event), typing = takesText(event.target);
-    for (const bindings of [...this.layers].reverse()) {
-      const found = bindings.find(({ keys, typing: anywhere }) => keys.includes(pressed) && (anywhere || !typing));
-      if (!found || found.run(event) === false) continue;
-      event.preventDefault();
-      return;
-    }
+    const fitting = this.bindings.filter(({ keys, typing: anywhere }) => keys.includes(pressed) && (anywhere || !typing));
+    if (fitting.some(({ run }) => run(event) !== false)) event.preventDefault();
   }
 
   /** The help, from the table. */
   help() {
     const groups = new Map();
-    for (const { group, label, keys, shown } of this.layers.flat()) {
+    for (const { group, label, keys, shown } of this.bindings) {
       if (group) groups.set(group, [...(groups.get(group) ?? []), h("div", {}, h("dt", {}, kbd(...(shown ?? keys))), h("dd", {}, label))]);
     }
     return [...groups].map(([group, rows]) => h("section", {}, h("h3", {}, group), h("dl", {}, rows)));

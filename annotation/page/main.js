@@ -17,7 +17,6 @@ const READ = "review:guidelines"; // version of the guidelines that was read in 
 class Page {
   constructor(me) {
     this.me = me;
-    this.keys = new Keys();
     this.filters = new Filters(() => this.#filtered());
     this.review = new Review({ me, differ: new Differ(), report: (state, text) => this.#report(state, text), submitted: (itemId) => this.#submitted(itemId) });
     this.list = new List({ filters: this.filters, open: (itemId) => this.go(`#/item/${itemId}`) });
@@ -30,7 +29,7 @@ class Page {
     this.counts = h("span", { class: "counts" });
     document.body.append(this.#header(), this.filters.element, this.banner, this.notices, this.view);
     document.title = `Review · ${me.queue}`;
-    this.keys.push(this.#bindings());
+    this.keys = new Keys(this.#bindings());
     addEventListener("hashchange", () => this.show());
     this.#progress(me.progress);
     this.#notice();
@@ -235,7 +234,7 @@ async function start() {
   try {
     const page = new Page(await call("GET", "/api/me"));
     await page.show();
-    page.refresh();
+    await page.refresh();
   } catch (error) {
     if (!(error instanceof Refused || error instanceof Unreachable)) throw error;
     const words = error instanceof Refused ? error.message : "The server does not answer. Start it again; this page tries by itself.";

@@ -28,7 +28,8 @@ export class Review {
     this.said = h("p", { class: "hint-line", "aria-live": "polite" });
     this.text = h("div", { class: "text" });
     this.aside = h("aside", { class: "side" }, this.form.element, this.said, h("p", { class: "foot" }, this.time, h("span", {}, kbd("n"), " skip"), h("span", {}, kbd("u"), " back"), h("span", {}, kbd("?"), " keys")));
-    this.element = h("main", { class: "review" }, this.text, this.aside);
+    const toAnswer = h("button", { type: "button", class: "to-answer primary", onclick: () => this.aside.scrollIntoView() }, "Your answer");
+    this.element = h("main", { class: "review" }, this.text, this.aside, toAnswer);
     setInterval(() => this.#tick(), 1000);
     addEventListener("pagehide", () => this.draft?.leave());
     addEventListener("online", () => this.draft?.flush());

@@ -1,0 +1,122 @@
+"""A person at the review page in a real Chromium, and queues of texts that are laid before them."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from annotation.item import Item
+from annotation.questions import Questions
+from annotation.store import Store
+from dataengine import shards
+from dataengine.columns import QUEUED, schema
+from dataengine.step import identity
+from tests.annotation.reviewing import Server
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page
+
+FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-sync")
+NETWORK = "Failed to load resource"
+"""What Chromium itself says of a refused or unanswered call; everything else on the console is a fault of the page."""
+
+
+def queue_of(root: Path, items: Sequence[Item]) -> Path:
+    """A finished queue's folder with these items."""
+    rows = [
+        {
+            **{name: getattr(item, name) for name in ("row_id", "item_id", "prompt", "reasoning", "summary", "answer", "why", "wanted")},
+            **item.metadata,
+            **{said.scorer: {"value": said.value, "reason": said.reason} for said in item.said},
+            "rank": rank,
+            "findings": [asdict(finding) for finding in item.findings],
+        }
+        for rank, item in enumerate(items)
+    ]
+    folder, types = root / "queue-of-texts", {name: dtype for name, dtype in schema(QUEUED).items() if name in rows[0]}
+    file = shards.land(folder, "00000.parquet", pl.DataFrame(rows, schema_overrides=types, infer_schema_length=None))
+    shards.write_manifest(folder, {"step": "queue", "settings": {"questions": identity(Questions())}, "files": [vars(file)]})
+    return folder
+
+
+class Reviewer:
+    """One annotator in a browser of their own; `faults` is what the console said that it should not."""
+
+    def __init__(self, context: BrowserContext, link: str) -> None:
+        self.context, self.link, self.faults = context, link, list[str]()
+        self.page = self.tab(link)
+
+    def tab(self, address: str) -> Page:
+        """Another tab, with an item or an empty page in it."""
+        page = self.context.new_page()
+        page.on("console", self._heard)
+        page.on("pageerror", lambda error: self.faults.append(error.stack or str(error)))
+        page.goto(address)
+        page.wait_for_selector(".item, main.nothing, .list, main.summary")
+        return page
+
+    def _heard(self, message: ConsoleMessage) -> None:
+        if not message.text.startswith(NETWORK):
+            self.faults.append(f"{message.type}: {message.text}")
+
+    def press(self, *keys: str) -> None:
+        """One key after the other."""
+        for key in keys:
+            self.page.keyboard.press(key)
+
+    def type(self, text: str) -> None:
+        """Types into whatever has the focus."""
+        self.page.keyboard.type(text)
+
+    def at(self, rank: int) -> None:
+        """Waits until the item of this rank, from 0, is laid out."""
+        self.page.wait_for_selector(f'.item[aria-label="item {rank + 1}"]')
+
+    def submit(self) -> None:
+        """Submits and waits for another item, or for the end."""
+        here = self.page.url
+        self.press("Control+Enter")
+        self.page.wait_for_function("here => location.href !== here", arg=here)
+
+    def saved(self) -> None:
+        """Waits until all that was typed has arrived."""
+        self.page.wait_for_selector(".saved.saved")
+
+    @property
+    def area(self) -> Locator:
+        """The textarea of the editor."""
+        return self.page.locator(".editor textarea")
+
+    def text(self, name: str) -> str:
+        """All that is shown of a text; what has no picture stands as its sign."""
+        return self.page.locator(f'.item [data-text="{name}"] .body').evaluate_all("all => all.map(one => one.textContent).join('')")
+
+
+@contextmanager
+def reviewing(browser: Browser, folder: Path, *names: str, **options: Any) -> Iterator[tuple[Server, Mapping[str, Reviewer]]]:
+    """A server on the folder and a reviewer for each name; nothing may be on any console at the end."""
+    server = Server(folder, names)
+    people = {}
+    try:
+        for name in names:
+            people[name] = Reviewer(browser.new_context(viewport={"width": 1280, "height": 860}, **options), server.links[name])
+        yield server, people
+        assert [fault for person in people.values() for fault in person.faults] == []
+    finally:
+        for person in people.values():
+            person.context.close()
+        if server.process.poll() is None:
+            server.end(signal.SIGKILL)
+
+
+def answers_in(folder: Path) -> dict[tuple[str, str], Any]:
+    """(row_id, annotator) -> the answer that the store has."""
+    with Store.open(folder) as store:
+        rows = {item.item_id: item.row_id for item in store.items()}
+        return {(rows[answer.item_id], answer.annotator): answer for answer in store.answers()}
