@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from dataengine.inference.engine import Sampling
 from dataengine.keep import Bar
 from dataengine.recipes.cold_start_world import Editor, Source, Task, World
@@ -51,5 +53,5 @@ def tiny_cold_start(*, seed: int) -> World:
         ],
         sampling=sampling,
         accept=[Bar(scorer=not_repetitive), Bar(scorer=answer_matches.with_(marked=True))],
-        editor=Editor(model=tiny_teacher(base, seed=seed), template=QUESTION, sampling=sampling, tasks=TASKS),
+        editor=Editor(model=tiny_teacher(base, seed=seed), template=QUESTION, sampling=replace(sampling, temperature=0.3), tasks=TASKS),
     )
