@@ -6,6 +6,7 @@ blocks that the block's number fixes, so never on which outcome came first (docs
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Iterable, Sized
 from heapq import heappop, heappush
@@ -13,9 +14,11 @@ from typing import Any
 
 from dataengine.known import Known, Tally
 from dataengine.prompts_coming import PromptsComing
+from dataengine.spending_blocks import Blocks
 from dataengine.spending_figures import SpendingFigures
 from dataengine.spending_policy import Adaptive, Fixed, Policy
 from dataengine.spending_records import Ask, Block, Decision, Outcome, Prompt, Record
+from dataengine.spending_shares import SET_ASIDE, SHARE, Share
 from dataengine.stopping import Plan
 
 __all__ = ["Adaptive", "Ask", "Decision", "Fixed", "Outcome", "Policy", "Prompt", "Spending"]
@@ -28,8 +31,6 @@ PILOT_PROMPTS, PILOT_SAMPLES = 8, 8
 """With a budget, the first block and its first round: they only measure how long a response is."""
 UNCAPPED = 1 / 16
 """Share of prompts whose responses are never cut, so that what cutting costs stays known."""
-SPARE = 2.0
-"""Blocks run side by side while so many times their expected tokens are left; after that, in rounds of half of what is left."""
 
 
 class Spending:
@@ -40,11 +41,9 @@ class Spending:
         self.policy = policy
         self._number = len(prompts) if isinstance(prompts, Sized) else number
         self._open: dict[int, Record] = {}
-        self._blocks: list[Block | None] = []
-        self._settled = Tally()
+        self._blocks = Blocks()
         quotas = policy.quotas if isinstance(policy, Adaptive) else {}
-        self._coming = PromptsComing(prompts, quotas=quotas, settled=self._settled, drop=self._drop)
-        self._settled_through = -1
+        self._coming = PromptsComing(prompts, quotas=quotas, settled=self._blocks.settled, drop=self._drop)
         self._ready: list[int] = []
         self._round: list[int] | None = None
         self._allowance = 0.0
@@ -61,21 +60,17 @@ class Spending:
         """Drain what may be asked now, few prompts at a time; [] means that outcomes are awaited (or that all is done)."""
         made: list[Ask] = []
         while not made:
-            if self._is_spent:
-                if not self._outstanding:
-                    self._end("budget spent")
-                break
-            if self._blocks and self._last.rounds and self._round is None and not self._start_round():
+            if self._blocks and self._blocks.last.rounds and self._round is None and not self._start_round():
                 break
             queue = self._ready if self._round is None else self._round
             if self._round is not None and self._allowance <= 0:
                 self._end_round()
             elif queue:
                 made.append(self._ask(heappop(queue)))
-            elif not (self._open_next() or self._next_block()):
-                if not self._ready or (self._round is not None and self._outstanding):
-                    break
-                self._end_round()
+            elif self._open_next() or self._next_block() or (self._ready and self._round is None):
+                continue
+            elif self._outstanding or not self._go_on():
+                break
         return made
 
     def tell(self, prompt: int, sample: int, outcome: Outcome) -> None:
@@ -92,6 +87,8 @@ class Spending:
         self._outstanding -= 1
         self._told += 1
         self._tokens += outcome.tokens
+        if at.block.share is not None:
+            at.block.share.spent += outcome.tokens
         self._figures.add(
             at.prompt.stratum,
             told=1,
@@ -160,7 +157,15 @@ class Spending:
         return self._queue(index)
 
     def _queue(self, index: int) -> None:
-        """A new prompt joins the round it was opened in; everything else waits for the next."""
+        """A new prompt joins the round it was opened in, everything else waits for the next; without rounds, its block's share must do."""
+        at = self._open[index]
+        share = at.block.share
+        if share is not None:
+            affords = share.affords(index, spent=at.tokens)
+            if not affords:
+                share.waiting.append(index)
+                return self._divide_again(at.block)
+            at.wave = min(at.wave, affords)
         fresh = self._round is not None and not self._open[index].asked
         heappush(self._round if fresh and self._round is not None else self._ready, index)
 
@@ -187,6 +192,7 @@ class Spending:
         del self._open[index]
         self._decisions.append(Decision(index, at.asked, why))
         self._figures.decide(at.prompt.stratum, kept=self._kept(at), why=why)
+        self._divide_again(at.block)
         self._look_again()
 
     def _kept(self, at: Record) -> int:
@@ -205,19 +211,12 @@ class Spending:
             block.pending[now] -= 1
             at.passed += 1
 
-    def _is_complete(self, number: int, *, level: int) -> bool:
-        """Whether all prompts of the block (which is there) have passed the level."""
-        block = self._blocks[number]
-        return block is None or (block.closed and not block.pending[level])
-
     def _look_again(self) -> None:
         """Plan on those prompts of young blocks that waited for the first waves around them."""
-        for number, block in enumerate(self._blocks[:YOUNG] if self._waiting else ()):
-            if block is None:
-                continue
+        for block in self._blocks.between(end=YOUNG) if self._waiting else ():
             for level in (0, 1):
-                if block.waiting[level] and block.later[level] is None and self._is_through(number, level=level):
-                    block.later[level] = self._knows(block, self._tally(level, through=number))
+                if block.waiting[level] and block.later[level] is None and self._blocks.is_through(block.number, level=level):
+                    block.later[level] = self._knows(block, self._blocks.tally(level, through=block.number))
                 known = block.later[level]
                 if known is not None and block.waiting[level]:
                     waiting, block.waiting[level] = sorted(block.waiting[level]), []
@@ -225,30 +224,17 @@ class Spending:
                     for index in waiting:
                         self._plan(index, self._open[index], known)
 
-    def _is_through(self, number: int, *, level: int) -> bool:
-        return all(self._is_complete(before, level=level) for before in range(number + 1))
-
-    def _tally(self, level: int, *, through: int) -> Tally:
-        """The level's records of the young blocks up to this one; those of a block that is let go are complete ones."""
-        blocks = [block for block in self._blocks[: through + 1] if block is not None]
-        return Tally().add_all([block.tallies[level] for block in blocks])
-
     # Blocks, budget and quotas
-
-    @property
-    def _last(self) -> Block:
-        last = self._blocks[-1]
-        assert last is not None
-        return last
 
     def _open_next(self) -> bool:
         """Open one prompt more of the last block, or close it."""
-        if not self._blocks or self._last.closed:
+        if not self._blocks or self._blocks.last.closed:
             return False
-        block = self._last
+        block = self._blocks.last
         came = self._coming.next() if block.opened < block.size else None
         if came is None:
             block.closed = True
+            self._divide_again(block)
             self._look_again()
             return False
         index, prompt = came
@@ -278,36 +264,40 @@ class Spending:
     def _next_block(self) -> bool:
         """Plan the next block, if the blocks that it learns from are complete."""
         number = len(self._blocks)
-        if number and (not self._last.closed or isinstance(self.policy, Fixed) or self._coming.ended):
+        if number and (not self._blocks.last.closed or isinstance(self.policy, Fixed) or self._coming.ended):
             return False
         if isinstance(self.policy, Fixed):
-            self._blocks.append(Block(number, 1 << 62, None, rounds=False))
+            self._blocks.add(Block(number, 1 << 62, None, rounds=False))
             return True
         needs, glance = self._learns_from(number)
-        if not (self._is_complete_through(needs) and self._is_through(glance, level=0)):
+        if not (self._blocks.is_complete_through(needs) and self._blocks.is_through(glance, level=0)):
             return False
-        self._settle(needs)
+        self._blocks.settle(needs, keep=YOUNG)
         block = Block(number, self._size(number), None, rounds=number == 0 and self.policy.budget is not None)
         block.blind = needs < 0 and glance < 0
-        outstanding = [one for one in self._blocks[needs + 1 :] if one is not None]
+        outstanding = self._blocks.between(needs + 1)
         self._look_ahead(block, outstanding)
-        block.known = self._knows(block, self._settled if needs >= 0 else self._tally(0, through=glance))
+        block.known = self._knows(block, self._blocks.settled if needs >= 0 else self._blocks.tally(0, through=glance))
         if self.policy.budget is not None and number:
-            foreseen = sum(one.cost for one in outstanding) + block.size * block.known.cost_per_prompt
-            if not self._in_rounds and self._settled.tokens + SPARE * foreseen > self.policy.budget:
-                self._in_rounds = True
-                return self._next_block()
+            if not self._in_rounds:
+                taken = sum(one.share.tokens for one in outstanding if one.share is not None)
+                left = self.policy.budget - self._blocks.settled.tokens - taken
+                block.share = Share(int(SHARE * left), response=math.ceil(SET_ASIDE * block.known.unit))
+                if block.size * block.known.cost_per_prompt > block.share.tokens:
+                    self._in_rounds = True
+                    return self._next_block()
             if self._in_rounds:
                 left = max(0, self.policy.budget - self._tokens)
                 block.size = max(PILOT_PROMPTS, min(block.size, int(left / 2 / max(block.known.cost_per_prompt, 1e-9))))
-                block.rounds, self._round = True, None
-        self._blocks.append(block)
+                block.rounds = True
+            self._round = None
+        self._blocks.add(block)
         return True
 
     def _learns_from(self, number: int) -> tuple[int, int]:
         """The last block whose complete records this one needs, and the last whose first waves it needs; -1 is none."""
         assert isinstance(self.policy, Adaptive)
-        if self._in_rounds or self._coming.read_to_the_end or (number and not self._last.opened):
+        if self._in_rounds or self._coming.read_to_the_end or (number and not self._blocks.last.opened):
             return number - 1, -1
         if self.policy.budget is not None:
             return min(number - 1, max(0, number - 2)), -1
@@ -320,23 +310,10 @@ class Spending:
             return PILOT_PROMPTS
         return min(LARGEST_BLOCK, FIRST_BLOCK << max(0, number - 1))
 
-    def _is_complete_through(self, number: int) -> bool:
-        return all(self._is_complete(before, level=2) for before in range(self._settled_through + 1, number + 1))
-
-    def _settle(self, through: int) -> None:
-        """Add up the complete blocks; the old among them are let go."""
-        for number in range(self._settled_through + 1, through + 1):
-            block = self._blocks[number]
-            assert block is not None
-            self._settled.add_all([block.tallies[2]])
-            if number >= YOUNG and number < len(self._blocks) - 1:
-                self._blocks[number] = None
-        self._settled_through = max(self._settled_through, through)
-
     def _look_ahead(self, block: Block, outstanding: list[Block]) -> None:
         """What the budget leaves for a prompt, and the quotas want of one, over the prompts that are still to come."""
         assert isinstance(self.policy, Adaptive)
-        kept = {bucket: float(kept) for bucket, kept in self._settled.kept.items()}
+        kept = {bucket: float(kept) for bucket, kept in self._blocks.settled.kept.items()}
         for one in outstanding:
             for bucket, more in one.kept.items():
                 kept[bucket] = kept.get(bucket, 0.0) + more
@@ -345,7 +322,7 @@ class Spending:
             return
         coming, held = max(0, self._number - self._coming.seen), self._coming.held()
         if self.policy.budget is not None:
-            left = self.policy.budget - self._settled.tokens - sum(one.cost for one in outstanding)
+            left = self.policy.budget - self._blocks.settled.tokens - sum(one.cost for one in outstanding)
             block.tokens_per_prompt = max(0.0, left) / max(1, coming + sum(held.values()))
         for bucket, quota in self.policy.quotas.items():
             prompts = coming * self._coming.seen_of.get(bucket, 0) / self._coming.seen + held.get(bucket, 0)
@@ -364,17 +341,42 @@ class Spending:
 
     # The end of the budget
 
-    @property
-    def _is_spent(self) -> bool:
-        """Whether the budget is gone; within a round it is not looked at, so that all of a round is asked."""
-        budget = self.policy.budget if isinstance(self.policy, Adaptive) else None
-        return budget is not None and self._tokens >= budget and self._round is None
+    def _divide_again(self, block: Block) -> None:
+        """Let prompts go on with what is left of the block's share, if all that are open wait for it."""
+        if block.share is not None and block.closed and len(block.share.waiting) == block.pending[2]:
+            self._divide(block.share)
+
+    def _divide(self, share: Share) -> bool:
+        waiting = share.waiting
+        divided = share.divide({index: self._open[index].tokens for index in waiting})
+        for index in waiting if divided else ():
+            self._queue(index)
+        return divided
+
+    def _go_on(self) -> bool:
+        """With nothing outstanding and nobody to ask: the next round, or what shares have left, or rounds where that is too little."""
+        if self._round is not None:
+            self._end_round()
+            return bool(self._ready)
+        sharing = [(block, block.share) for block in self._blocks.between() if block.share is not None and block.share.waiting]
+        if sum(self._divide(share) for _, share in sharing):
+            return True
+        for block, share in sharing:
+            block.share = None
+            for index in share.waiting:
+                self._queue(index)
+        if sharing:
+            self._in_rounds = self._blocks.last.rounds = True
+        return bool(sharing)
 
     def _start_round(self) -> bool:
         """With nothing outstanding: samples for half of what is left of the budget, at the mean length so far."""
         assert isinstance(self.policy, Adaptive)
         assert self.policy.budget is not None
         if self._outstanding:
+            return False
+        if self._tokens >= self.policy.budget:
+            self._end("budget spent")
             return False
         mean = self._tokens / self._told if self._told else 0.0
         self._allowance = max(1.0, (self.policy.budget - self._tokens) / 2 / max(mean, 1.0)) if self._told else float(PILOT_SAMPLES)
@@ -390,9 +392,8 @@ class Spending:
     def _end(self, why: str) -> None:
         """Decide everything that is open or still to come."""
         self._ready, self._round, self._waiting = [], None, 0
-        for block in self._blocks:
-            if block is not None:
-                block.waiting = [[], []]
+        for block in self._blocks.between():
+            block.waiting, block.share = [[], []], None
         for index in sorted(self._open):
             self._decide(index, self._open[index], why)
         self._coming.drop_all(why)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from dataengine.known import Known, Tally
 from dataengine.learned_rates import Stratum
 from dataengine.response_lengths import Ending
+from dataengine.spending_shares import Share
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +81,11 @@ class Record:
     responses: list[tuple[Ending, int]] = field(default_factory=list)
 
     @property
+    def tokens(self) -> int:
+        """Spent on it so far."""
+        return sum(tokens for _, tokens in self.responses)
+
+    @property
     def missed(self) -> int:
         """What counts against going on; a prompt of which nothing can be judged is one that nothing comes of."""
         seen = self.wrong + self.truncated
@@ -97,6 +103,8 @@ class Block:
     """Whether its prompts are asked in rounds, all of them waiting for each other: what is left of the budget is little."""
     blind: bool = False
     """Whether it is planned before any record is known: then every prompt may keep all that is wanted of it."""
+    share: Share | None = None
+    """What it may spend of the budget while blocks run side by side; None: no budget, or asked in rounds."""
     tokens_per_prompt: float | None = None
     kept_per_prompt: dict[str, float] = field(default_factory=dict)
     opened: int = 0

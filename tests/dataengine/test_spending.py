@@ -10,7 +10,7 @@ from itertools import count, islice
 from types import SimpleNamespace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from dataengine import spending
@@ -137,8 +137,18 @@ def at_random(seed: int) -> Order:
     return random.Random(seed).randrange
 
 
+FIFTEEN = World(
+    [Prompt(f"p{at}", (one[0], one[1]), one[2]) for at, one in enumerate(["bym", "bzn", "byn", "bzm", *3 * ["aym", "azn"], *5 * ["azn"]])],
+    [0.828, 0.333, 0.730, 0.704, 0.063, 0.917, 0.222, 0.803, 0.142, 0.543, 0.091, 0.993, 0.875, 0.998, 0.489],
+    seed=624,
+)
+"""Its second block once went on or stopped at the end of such small budgets by which outcome came first."""
+
+
 @settings(max_examples=60, deadline=None)
 @given(worlds(), policies(), st.integers(0, 1000), st.integers(1, 60))
+@example(FIFTEEN, Adaptive(want=1, at_most=2, budget=2069, patience=None), 0, 1)
+@example(FIFTEEN, Adaptive(want=1, at_most=2, budget=2388, patience=None), 0, 1)
 def test_the_order_of_arrival_changes_nothing(world: World, policy: Policy, seed: int, in_flight: int) -> None:
     with small_blocks():
         first = drive(world, policy, order=lambda flying: 0, in_flight=in_flight)
