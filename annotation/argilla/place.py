@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from annotation.answer import STATUSES, Answer, problems_of
+from annotation.argilla.along import Along, some
 from annotation.argilla.client import Client
 from annotation.argilla.record import SUGGESTED, SUGGESTIBLE, digest, is_intact, item_in, record_of
-from annotation.argilla.responses import answer_of, response_of, same_word, why_it_stays
+from annotation.argilla.responses import answer_of
 from annotation.argilla.sending import send
 from annotation.argilla.server import Dataset, Server
 from annotation.item import Item
@@ -21,7 +22,7 @@ from dataengine.names import nearest
 SUPERSEDED = "This rollout has changed, and the new one is in the queue too: leave this one, nothing said of it counts.\n\n"
 
 
-@dataclass(kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class _There:
     """A record that is on the server."""
 
@@ -30,9 +31,11 @@ class _There:
     item_id: str
     row_id: str
     intact: bool
+    """It shows what was pushed."""
     superseded: bool
-    said: dict[str, Answer] = field(default_factory=dict)
-    """By annotator."""
+    """Its row has another text now, and another record."""
+    said: dict[str, Answer]
+    """By annotator; empty where it was not asked for."""
 
 
 class ArgillaReviews:
@@ -72,30 +75,14 @@ class ArgillaReviews:
         pushed = {item.item_id: item for item in items}
         datasets = self._datasets_for(list(pushed.values()), questions)
         self.passwords |= self.server.let_in(self._annotators)
-        users = {name: user_id for user_id, name in self._users().items()}
-        along = self._along(answers, pushed, questions, users)
+        along = Along(answers, pushed, questions, users={name: user_id for user_id, name in self._users().items()})
         there = [record for dataset in self.server.datasets() for record, _ in self._records(dataset, with_answers=bool(along))]
-        standing = {record.item_id: record for record in there if record.intact}
-        rows = {item.row_id for item in pushed.values()}
-        old = [
-            each
-            for each in there
-            if not each.superseded and each.row_id in rows and standing.get(each.item_id if each.item_id in pushed else "") is not each
-        ]
-        again = [record for item_id, record in standing.items() if record.superseded and item_id in pushed]
-        taken = Counter(record.item_id for record in there)
-        for wanted, dataset in datasets.items():
-            absent = [item for item in pushed.values() if self._wanted(item) == wanted and item.item_id not in standing]
-            made = (self._made(item, dataset, questions, taken[item.item_id], along.get(item.item_id, ()), users) for item in absent)
-            send(self.server.client, dataset.id, made, total=len(absent), what=f"push to {dataset.name}")
-        for record in old:
-            self._supersede(record)
-        for record in again:
-            self._restore(record, pushed[record.item_id], questions)
-        moved = sum(len(said) for item_id, said in along.items() if item_id not in standing)
-        moved += self._move([record for record in standing.values() if record.item_id in along], along, pushed, users)
+        standing = {record.item_id: record for record in there if record.intact and record.item_id in pushed}
+        moved = self._make(pushed, datasets, questions, there=there, standing=standing, along=along)
+        turned = self._turn(pushed, questions, there=there, standing=standing)
+        moved += self._move(standing.values(), along)
+        self.notices += along.notices
         self._tell_of_numbers(datasets, standing, pushed)
-        turned = {record.row_id for record in (*old, *again)}
         others = [item for item in pushed.values() if item.row_id not in turned]
         new = sum(item.item_id not in standing for item in others)
         changed = tuple(dict.fromkeys(item.row_id for item in pushed.values() if item.row_id in turned))
@@ -119,7 +106,7 @@ class ArgillaReviews:
                     altered[record.item_id] += len(record.said)
         if altered:
             self.notices.append(
-                f"{len(altered):,} records were changed on the server after they were pushed ({_some(altered)}): their {altered.total():,} "
+                f"{len(altered):,} records were changed on the server after they were pushed ({some(altered)}): their {altered.total():,} "
                 "answers may be to another text, so they stay there and do not count; push again, and they are asked again"
             )
 
@@ -190,63 +177,58 @@ class ArgillaReviews:
                 f"{strangers:,} records of {dataset.name} were put there by somebody else: they and what is said of them are left alone"
             )
         if nameless:
-            self.notices.append(
-                f"{_some(nameless)} in {dataset.name} are in no workspace that this key may see: they stand under their ids"
-            )
+            self.notices.append(f"{some(nameless)} in {dataset.name} are in no workspace that this key may see: they stand under their ids")
 
-    def _along(
-        self, answers: Iterable[Answer], pushed: Mapping[str, Item], questions: Questions, users: Mapping[str, str]
-    ) -> dict[str, list[Answer]]:
-        """The answers that can move there, by item; the others stay where they are, and it is said why."""
-        along: dict[str, list[Answer]] = {}
-        absent, stay, former = Counter[str](), Counter[str](), 0
-        for answer in answers:
-            why = why_it_stays(answer, questions)
-            if answer.item_id not in pushed:
-                former += 1
-            elif answer.annotator not in users:
-                absent[answer.annotator] += 1
-            elif why is not None:
-                stay[f"{answer.annotator}: {why}"] += 1
-            else:
-                along.setdefault(answer.item_id, []).append(answer)
-        if absent:
-            names = ", ".join(f"{name} ({count:,})" for name, count in sorted(absent.items()))
-            self.notices.append(
-                f"answers of people who are not on the server stay at home: {names}; let them in: --annotators {','.join(sorted(absent))}"
-            )
-        if stay:
-            self.notices.append(f"{stay.total():,} answers stay at home, for Argilla takes none like them: {_some(stay)}")
-        if former:
-            self.notices.append(f"{former:,} answers to items that are not in the queue stay at home")
-        return along
-
-    def _made(
-        self, item: Item, dataset: Dataset, questions: Questions, number: int, said: Iterable[Answer], users: Mapping[str, str]
-    ) -> dict[str, Any]:
-        """A new record; the second of an item (the first was changed on the server) has an id of its own."""
-        record = record_of(item, questions=questions, ids=dataset.ids, kinds=dataset.kinds, suggest=self._suggest)
-        record["external_id"] += f".{number + 1}" if number else ""
-        record["responses"] = [response_of(each, user_id=users[each.annotator], reasoning=item.reasoning) for each in said]
-        return record
-
-    def _move(
-        self, records: Iterable[_There], along: Mapping[str, list[Answer]], pushed: Mapping[str, Item], users: Mapping[str, str]
+    def _make(
+        self,
+        pushed: Mapping[str, Item],
+        datasets: Mapping[int, Dataset],
+        questions: Questions,
+        *,
+        there: Sequence[_There],
+        standing: Mapping[str, _There],
+        along: Along,
     ) -> int:
-        """Answers to what is there already: where nobody said anything yet, or something else before."""
+        """Records for the items that have none; the second of an item (the first was changed on the server) has an id of its own."""
+        number, moved = Counter(record.item_id for record in there), 0
+
+        def made(items: Iterable[Item], dataset: Dataset) -> Iterator[dict[str, Any]]:
+            nonlocal moved
+            for item in items:
+                record = record_of(item, questions=questions, ids=dataset.ids, kinds=dataset.kinds, suggest=self._suggest)
+                record["external_id"] += f".{number[item.item_id] + 1}" if number[item.item_id] else ""
+                record["responses"] = along.responses(item.item_id)
+                moved += len(record["responses"])
+                yield record
+
+        for wanted, dataset in datasets.items():
+            absent = [item for item in pushed.values() if self._wanted(item) == wanted and item.item_id not in standing]
+            send(self.server.client, dataset.id, made(absent, dataset), total=len(absent), what=f"push to {dataset.name}")
+        return moved
+
+    def _turn(
+        self, pushed: Mapping[str, Item], questions: Questions, *, there: Sequence[_There], standing: Mapping[str, _There]
+    ) -> set[str]:
+        """Mark the records of pushed rows that show another text, and those that show theirs again; returns the rows."""
+        rows = {item.row_id for item in pushed.values()}
+        turned = set[str]()
+        for record in there:
+            stands = standing.get(record.item_id) is record
+            if not record.superseded and not stands and (record.row_id in rows or record.item_id in pushed):
+                self._supersede(record)
+                turned.add(pushed[record.item_id].row_id if record.item_id in pushed else record.row_id)
+            elif record.superseded and stands:
+                self._restore(record, pushed[record.item_id], questions)
+                turned.add(record.row_id)
+        return turned
+
+    def _move(self, records: Iterable[_There], along: Along) -> int:
+        """Answers to what was there already; returns how many."""
         moved, by_dataset = 0, dict[str, list[dict[str, Any]]]()
         for record in records:
-            there = record.said
-            newer = [
-                each
-                for each in along[record.item_id]
-                if each.annotator not in there or (each.at > there[each.annotator].at and not same_word(each, there[each.annotator]))
-            ]
-            if newer:
-                reasoning = pushed[record.item_id].reasoning
-                responses = [response_of(each, user_id=users[each.annotator], reasoning=reasoning) for each in newer]
+            if responses := along.responses(record.item_id, there=record.said):
                 by_dataset.setdefault(record.dataset.id, []).append({"id": record.id, "responses": responses})
-                moved += len(newer)
+                moved += len(responses)
         for dataset_id, changes in by_dataset.items():
             send(self.server.client, dataset_id, changes, total=len(changes), what="moving answers")
         return moved
@@ -272,19 +254,8 @@ class ArgillaReviews:
                     f"{dataset.name} asks {dataset.min_submitted} annotators, not {self._min_submitted}: change it in Argilla's "
                     "page (settings of the dataset), or push to another name (--dataset)"
                 )
-        elsewhere = [
-            item_id
-            for item_id, record in standing.items()
-            if item_id in pushed and record.dataset.id != datasets[self._wanted(pushed[item_id])].id
-        ]
+        elsewhere = [item_id for item_id, record in standing.items() if record.dataset.id != datasets[self._wanted(pushed[item_id])].id]
         if elsewhere:
             self.notices.append(
                 f"{len(elsewhere):,} items want another number of annotators than when they were pushed, and stay in their dataset"
             )
-
-
-def _some(names: Iterable[str]) -> str:
-    """The first three, and how many more."""
-    every = list(names)
-    more = f" and {len(every) - 3:,} more" if len(every) > 3 else ""
-    return ", ".join(every[:3]) + more
