@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import Literal
 
 import polars as pl
 
@@ -65,11 +66,16 @@ def _comparisons(
     if new.text is None:
         return Score(0.0, f"the new text has no final answer: {new.place}")
     wanted = [("reference", gold)] if gold else []
-    wanted += [("before", old.text)] if old.text is not None else []
+    wanted += [("before", old.text)] if old.text is not None and (old.place != "last line" or _answers(old.text)) else []
     pairs = [(side, Pair(value, new.text, announced=new.place != "last line")) for side, value in wanted if value]
     if reasoning and before_reasoning and reasoning != before_reasoning:
         pairs += _arrivals(reasoning, before_reasoning, gold or old.text or "")
     return pairs
+
+
+def _answers(line: str) -> bool:
+    """Whether a last line that nothing announces may be an answer: it has a number or a formula, or is a single word."""
+    return bool(re.search(r"[\d\\]", line)) or len(line.split()) == 1
 
 
 def _arrivals(reasoning: str, before: str, gold: str) -> list[tuple[str, Pair]]:
@@ -104,27 +110,29 @@ def one_language(
     language: pl.Series | None = None,
     *,
     target: str | None = None,
+    of: Literal["both", "reasoning", "summary"] = "both",
 ) -> list[Score]:
     """Share of words in the target language, of the thoughts or of the summary, whichever has less; see `language_share`.
 
-    A summary without words (a formula in a box) is in every language, thoughts without words are in none.
+    A summary without words (a formula in a box) is in every language, thoughts without words are in none. `of`: what is looked at; both,
+    or only what was rewritten.
 
     >>> one_language("...", "计算 2+2", "先加 then we 再减", "答案是 4").reason
     'thoughts: 4 of 6 words in zh; others: 2 Latin'
     """
+    blank = [Score(1.0, "not looked at")] * len(response)
     thoughts = response if reasoning is None else reasoning
-    found = language_share.with_(target=target).function(response, messages, thoughts, language, target=target)
-    if summary is None:
-        return [Score(score.value, f"thoughts: {score.reason}") for score in found]
-    told = language_share.function(summary.fill_null(""), messages, None, language, target=target)
-    return [_less(*row) for row in zip(found, told, strict=True)]
+    found = blank if of == "summary" else language_share.function(response, messages, thoughts, language, target=target)
+    told = blank if of == "reasoning" or summary is None else language_share.function(summary, messages, None, language, target=target)
+    return [_less(*row, of=of) for row in zip(found, told, strict=True)]
 
 
-def _less(thoughts: Score, summary: Score) -> Score:
-    wordless = summary.value is None or summary.reason.startswith(("0 ", "no "))
-    if wordless or thoughts.value is None or thoughts.value <= (summary.value or 0.0):
-        return Score(thoughts.value, f"thoughts: {thoughts.reason}")
-    return Score(summary.value, f"summary: {summary.reason}")
+def _less(thoughts: Score, summary: Score, *, of: str) -> Score:
+    """The lower of both scores, which says what it is of."""
+    if summary.reason in ("no words", "empty thought", "not looked at"):
+        summary = Score(1.0, "no words")
+    thoughts_count = of != "summary" and (thoughts.value or 0.0) <= (summary.value or 0.0)
+    return Score(thoughts.value, f"thoughts: {thoughts.reason}") if thoughts_count else Score(summary.value, f"summary: {summary.reason}")
 
 
 @scorer
@@ -146,7 +154,7 @@ def numbers_from_thoughts(summary: str, reasoning: str, messages: list[dict[str,
         return Score(
             1.0, f"{said} numbers, all in the thoughts or the question" if said > 1 else "1 number, in the thoughts or the question"
         )
-    named = ", ".join(short(each) for each in missing[:5]) + (" ..." if len(missing) > 5 else "")
+    named = ", ".join(_quoted(each) for each in missing[:5]) + (" ..." if len(missing) > 5 else "")
     stand = "stands" if len(missing) == 1 else "stand"
     return Score(1 - len(missing) / said, f"{len(missing)} of {said} numbers {stand} nowhere in the thoughts: {named}")
 
@@ -176,7 +184,7 @@ def keeps_the_steps(
         wrong.append(f"{after} bytes of {before}: {'below' if ratio < shortest else 'above'} {shortest if ratio < shortest else longest}")
         worst = min(ratio / shortest, longest / ratio) if ratio else 0.0
     if kept < numbers:
-        named = ", ".join(short(each) for each in gone[:5]) + (" ..." if len(gone) > 5 else "")
+        named = ", ".join(_quoted(each) for each in gone[:5]) + (" ..." if len(gone) > 5 else "")
         wrong.append(f"{len(gone)} of {said} numbers are gone: {named}")
         worst = min(worst, kept)
     return (
@@ -184,6 +192,11 @@ def keeps_the_steps(
         if wrong
         else Score(1.0, f"{ratio:.2f} of the length, {said - len(gone)} of {said} numbers")
     )
+
+
+def _quoted(written: str) -> str:
+    """A number as a reason quotes it."""
+    return written if len(written) <= 40 else written[:37] + "..."
 
 
 _OF_THOUGHTS = re.compile(
@@ -239,19 +252,19 @@ def short_if_trivial(
 
 STYLE = (
     Bar(scorer=same_answer),
-    Bar(scorer=one_language, at_least=0.99),
+    Bar(scorer=one_language.with_(of="reasoning"), at_least=0.99),
     Bar(scorer=keeps_the_steps),
     Bar(scorer=first_person),
     Bar(scorer=readable),
 )
 """What thoughts told again in the first person have to pass."""
-TRANSLATION = (Bar(scorer=same_answer), Bar(scorer=one_language, at_least=0.99), Bar(scorer=keeps_the_steps))
+TRANSLATION = (Bar(scorer=same_answer), Bar(scorer=one_language.with_(of="reasoning"), at_least=0.99), Bar(scorer=keeps_the_steps))
 """What translated thoughts have to pass."""
 FAITHFUL = (
     Bar(scorer=same_answer),
     Bar(scorer=numbers_from_thoughts),
     Bar(scorer=nothing_said_of_thoughts),
-    Bar(scorer=one_language, at_least=0.99),
+    Bar(scorer=one_language.with_(of="summary"), at_least=0.99),
 )
 """What a summary has to pass."""
 BRIEF = (Bar(scorer=same_answer), Bar(scorer=short_if_trivial), Bar(scorer=numbers_from_thoughts), Bar(scorer=one_language, at_least=0.99))
