@@ -70,7 +70,7 @@ class Scorer:
         """Raised when the verdicts change, so that stored scores are known to be old."""
         self.batch = batch
         self.settings = dict(settings)
-        functools.update_wrapper(self, function)
+        functools.update_wrapper(self, function, updated=())  # its `findings` would hide the method
         parameters = inspect.signature(function).parameters.values()
         positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
         self.columns = tuple(p.name for p in positional)

@@ -7,6 +7,9 @@ Chinese character weighs as much as three Latin letters. Legend: _R row, _K coun
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 import polars as pl
 
@@ -46,6 +49,16 @@ def readable(
     counts_RK = np.zeros((len(begin_R) - 1, len(_COUNTS)), dtype=np.int64)
     _measure(data, begin_R, longest_paragraph, markdown, counts_RK)
     return [_score(counts_K, markdown=markdown) for counts_K in counts_RK.tolist()]
+
+
+@readable.finds
+def _hard_to_read(row: Mapping[str, Any], *, longest_paragraph: int = LONG_PARAGRAPH, markdown: bool = False) -> list[dict[str, Any]]:
+    from filters.hard_to_read import hard_stretches
+
+    thought = row.get("reasoning")
+    field = "response" if thought is None else "reasoning"
+    text = (row.get("response") or "").partition("</think>")[0] if thought is None else thought
+    return [{**each, "field": field} for each in hard_stretches(text, longest_paragraph=longest_paragraph, markdown=markdown)]
 
 
 @batch_scorer

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Mapping
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -57,6 +59,13 @@ def not_repetitive(
         else:
             scores.append(Score(1.0, f"{repeated:.0%} of {grams} {n}-grams repeated"))
     return scores
+
+
+@not_repetitive.finds
+def _said_before(row: Mapping[str, Any], *, n: int = 20, allowed: float = 0.2, loop_copies: int = 4, loop_characters: int = 200) -> Any:
+    from filters.repeated_stretches import repeated_stretches
+
+    return repeated_stretches(row.get("response") or "", n=n, loop_copies=loop_copies, loop_characters=loop_characters)
 
 
 def tail_loop(text: str) -> tuple[int, int]:

@@ -123,3 +123,18 @@ def test_a_setting_that_is_a_path_counts_by_what_is_in_it(tmp_path: Path) -> Non
     assert not_listed.with_(against=tmp_path).identity() != whole
     with pytest.raises(ValueError, match="there is no file or folder"):
         not_listed.with_(against=tmp_path / "none").identity()
+
+
+@scorer
+def under(answer: str, *, most: int = 3) -> Score:
+    return Score(float(len(answer) <= most), "long")
+
+
+@under.finds
+def _over(row: dict[str, str], *, most: int = 3) -> list[dict[str, object]]:
+    return [{"start": most, "end": len(row["answer"]), "text": row["answer"][most:]}]
+
+
+def test_a_scorer_points_by_its_own_settings() -> None:
+    assert under.findings({"answer": "abcdef"})[0]["text"] == "def"
+    assert under.with_(most=5).findings({"answer": "abcdef"})[0]["text"] == "f"
