@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,6 +14,7 @@ STATUSES = ("draft", "submitted", "discarded")
 """`discarded` is how Argilla's own button says that nobody should learn from the rollout, with or without values."""
 
 TEXTS = ("reasoning", "summary")
+LONE = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,7 +97,6 @@ def _in_text(name: str, text: Any, questions: Questions) -> list[str]:
         found.append(f"{token!r} stands in the edited {name}: the tokens are put around the parts by themselves, take it out")
     if "\0" in text:
         found.append(f"a NUL character stands in the edited {name} at {text.index(chr(0))}: take it out")
-    lone = next((place for place, character in enumerate(text) if "\ud800" <= character <= "\udfff"), None)
-    if lone is not None:
-        found.append(f"half a character (a lone surrogate) stands in the edited {name} at {lone}: take it out")
+    if lone := LONE.search(text):
+        found.append(f"half a character (a lone surrogate) stands in the edited {name} at {lone.start()}: take it out")
     return found

@@ -37,7 +37,8 @@ CREATE TABLE items (
     characters INTEGER NOT NULL
 ) WITHOUT ROWID;
 CREATE UNIQUE INDEX items_of_rows ON items (row_id) WHERE current = 1;
-CREATE INDEX items_open ON items (rank, item_id) WHERE current = 1 AND usable < wanted;
+CREATE INDEX items_open ON items (rank, item_id, wanted, usable, current, why, domain, language, standing) -- all that a choice reads
+    WHERE current = 1 AND usable < wanted;
 CREATE INDEX items_in_order ON items (rank, item_id) WHERE current = 1;
 CREATE TABLE texts (item_id TEXT PRIMARY KEY, body BLOB NOT NULL);
 CREATE TABLE answers (            -- every answer that was ever given; of each annotator and item one is the latest

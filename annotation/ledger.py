@@ -21,8 +21,13 @@ def item_in(db: sqlite3.Connection, item_id: str) -> Item:
     """An item that was pushed; ValueError where it was not."""
     found = db.execute("SELECT body FROM texts WHERE item_id = ?", [holdable(item_id)]).fetchone()
     if found is None:
-        raise ValueError(f"there is no item {item_id!r} in this queue: was it pushed, and is this the store of its queue?")
+        raise no_item(item_id)
     return unpacked_item(found[0])
+
+
+def no_item(item_id: str) -> ValueError:
+    """What is told where an item was never pushed."""
+    return ValueError(f"there is no item {item_id!r} in this queue: was it pushed, and is this the store of its queue?")
 
 
 def put_item(db: sqlite3.Connection, item: Item, questions: Questions) -> str:

@@ -24,7 +24,7 @@ from annotation.answer import Answer
 from annotation.database import Database
 from annotation.drafts import Conflict, Draft
 from annotation.item import Item
-from annotation.ledger import OLDEST_FIRST, add_answer, item_in, latest_answer, moment, now_after, put_item
+from annotation.ledger import OLDEST_FIRST, add_answer, item_in, latest_answer, moment, no_item, now_after, put_item
 from annotation.narrow import Narrow
 from annotation.packing import holdable, unpacked_answer, unpacked_item
 from annotation.questions import Questions
@@ -139,8 +139,10 @@ class Store:
     def is_current(self, item_id: str) -> bool:
         """Whether the row still has this text; ValueError for an item that was never pushed."""
         with self.database.reading() as db:
-            item_in(db, item_id)
-            return bool(db.execute("SELECT current FROM items WHERE item_id = ?", [holdable(item_id)]).fetchone()[0])
+            found = db.execute("SELECT current FROM items WHERE item_id = ?", [holdable(item_id)]).fetchone()
+        if found is None:
+            raise no_item(item_id)
+        return bool(found[0])
 
     def items(self, *, narrow: Narrow | None = None, after: str = "", limit: int | None = None) -> Iterator[Item]:
         """Items in the queue's order, those behind the item `after` if one is named; a former text of a row is none."""
@@ -230,14 +232,14 @@ class Store:
     def answers(self) -> Iterator[Answer]:
         """The latest word of every annotator on every item that was ever pushed; a draft only where no answer was given."""
         later = self._drafts()
-        for answer in self._latest("item_id IN (SELECT item_id FROM items)"):
+        for answer in self._latest("items.item_id IS NOT NULL"):
             draft = later.pop((answer.item_id, answer.annotator), None)
             yield draft if draft is not None and answer.status == "draft" and draft.at > answer.at else answer
         yield from later.values()
 
     def counting(self) -> Iterator[Answer]:
         """The latest answers that can be used, to the rows' present texts."""
-        return self._latest("usable = 1 AND item_id IN (SELECT item_id FROM items WHERE current = 1)")
+        return self._latest("answers.usable = 1 AND items.current = 1")
 
     def answered(self) -> int:
         """How many answers were ever given: another number says that there are new ones."""
@@ -283,7 +285,8 @@ class Store:
     # Within
 
     def _latest(self, where: str) -> Iterator[Answer]:
-        query = f"SELECT rowid, body FROM answers WHERE latest = 1 AND rowid > ? AND {where} ORDER BY rowid LIMIT ?"
+        query = f"""SELECT answers.rowid, body FROM answers LEFT JOIN items USING (item_id)
+                    WHERE latest = 1 AND answers.rowid > ? AND {where} ORDER BY answers.rowid LIMIT ?"""
         found: list[tuple[int, bytes]] = [(0, b"")]
         while found:
             with self.database.reading() as db:
