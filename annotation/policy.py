@@ -1,7 +1,7 @@
 """A review queue answered by a stated rule instead of a person, and marked as such.
 
-It stands where people stand when nobody can be asked (a demo, a test). Rows carry `human` (the verdict), `reviewed_by` = `auto`
-and `guideline`; nothing that the rule discards goes on.
+It stands where people stand when nobody can be asked (a demo, a test). Rows carry the columns of a review (REVIEWED): `human` is the
+verdict, `reviewed_by` is `auto`, `guideline` the rule in words; nothing that the rule discards goes on.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from typing import Any
 
 import polars as pl
 
-from dataengine.score import SCORE, Scorer
+from dataengine.columns import REVIEWED, schema
+from dataengine.score import Scorer
 from dataengine.shards import REJECTED
 from dataengine.step import Step
 from dataengine.work import Work
@@ -24,7 +25,7 @@ def review_by_policy(data: Step, policy: Mapping[Scorer, float], *, guideline: s
     """
     if not policy:
         raise ValueError("a review policy needs at least one scorer with its bar")
-    return Step(name=name, make=_make, inputs={"data": data}, settings={"policy": dict(policy), "guideline": guideline})
+    return Step(name=name, make=_make, inputs={"data": data}, settings={"policy": dict(policy), "guideline": guideline}, version="2")
 
 
 def _make(work: Work) -> None:
@@ -39,8 +40,9 @@ def _review(rows: pl.DataFrame, settings: Mapping[str, Any]) -> dict[str, pl.Dat
             if verdicts[at] is None and (score["value"] is None or score["value"] < bar):
                 verdicts[at] = f"{scorer.name}: {score['reason']}"
     human = [{"value": 0.0 if why else 1.0, "reason": f"discard: {why}" if why else "keep"} for why in verdicts]
+    known = {"human": human, "reviewed_by": [["auto"]] * len(rows), "guideline": [settings["guideline"]] * len(rows)}
     reviewed = rows.with_columns(
-        pl.Series("human", human, dtype=SCORE), reviewed_by=pl.lit("auto"), guideline=pl.lit(settings["guideline"])
+        pl.Series(name, known.get(name, [None] * len(rows)), dtype=dtype) for name, dtype in schema(REVIEWED).items()
     )
     kept = pl.col("human").struct.field("value") == 1.0
     why = pl.col("human").struct.field("reason")
