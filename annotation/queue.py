@@ -83,7 +83,7 @@ def _check(bars: Sequence[Bar], compare: Sequence[Sequence[str]], *, shares: Map
 
 
 def _make(work: Work) -> None:
-    said = [pl.read_parquet(path, columns=["row_id", "standing", "disagrees", "readable"]) for path in _standing_paths(work)]
+    said = [pl.read_parquet(path, columns=["row_id", "standing", "disagrees", "has_text"]) for path in _standing_paths(work)]
     rows = pl.concat(said).with_row_index("row")
     _refuse_twice(rows["row_id"], work)
     asked = _asked(rows, work.settings)
@@ -119,7 +119,7 @@ def _asked(rows: pl.DataFrame, settings: Mapping[str, Any]) -> pl.DataFrame:
     why_R = np.where(stands == UNJUDGED, UNJUDGED, np.where(disagrees, DISAGREEMENT, stands)).astype(object)
     first_R = np.isin(why_R, FIRST)
     share_R = np.where(first_R, 1.0, np.where(stands == KEPT, settings["share"], settings["audit"]))
-    drawn_R = rows["readable"].to_numpy() & (draw_R < share_R)
+    drawn_R = rows["has_text"].to_numpy() & (draw_R < share_R)
     place_R = np.where(drawn_R, draw_R / np.maximum(share_R, np.finfo(float).tiny), NEVER)
     class_R = np.where(why_R == UNJUDGED, 0, np.where(why_R == DISAGREEMENT, 1, 2))
     order = np.lexsort((place_R, class_R))
@@ -173,11 +173,11 @@ def _split(rows: pl.DataFrame, settings: Mapping[str, Any]) -> dict[str, pl.Data
         pl.Series("item_id", [item_id for item_id, _ in shown], dtype=types["item_id"]),
         pl.Series("findings", [found for _, found in shown], dtype=types["findings"]),
     )
-    stays = is_asked | ((whole["standing"] == KEPT) & said["readable"])
+    stays = is_asked | ((whole["standing"] == KEPT) & said["has_text"])
     dropped = whole.filter(~stays)
     reasons = [
-        (reason_of(row, bars) if readable else None) or ("queue", NO_TEXT)
-        for row, readable in zip(dropped.iter_rows(named=True), said["readable"].filter(~stays), strict=True)
+        (reason_of(row, bars) if has_text else None) or ("queue", NO_TEXT)
+        for row, has_text in zip(dropped.iter_rows(named=True), said["has_text"].filter(~stays), strict=True)
     ]
     by, because = (pl.Series([each[place] for each in reasons], dtype=pl.String) for place in (0, 1))
     return {"": whole.filter(stays), shards.REJECTED: dropped.with_columns(dropped_by=by, dropped_because=because)}

@@ -22,10 +22,10 @@ NO_TEXT = "no text: nothing to read"
 
 
 def standing(data: Step, bars: Sequence[Bar], *, compare: Sequence[Sequence[str]], name: str) -> Step:
-    """A row for each row of `data`, in its shards and order, without text: its id, a score per bar, `standing`, `disagrees`, `readable`.
+    """A row for each row of `data`, in its shards and order, without text: its id, a score per bar, `standing`, `disagrees`, `has_text`.
 
     A score that stands in the rows is taken as it is, others are computed. A row that fails a bar is rejected; one that fails none and
-    that a bar could not judge is unjudged (Bar.unjudged says otherwise). `readable` is false where the row has no text.
+    that a bar could not judge is unjudged (Bar.unjudged says otherwise). `has_text` is false where the row has no text.
     """
     return Step(name=name, make=_make, inputs={"data": data}, settings={"bars": list(bars), "compare": [list(group) for group in compare]})
 
@@ -86,9 +86,9 @@ def _judge(rows: pl.DataFrame, settings: Mapping[str, Any]) -> dict[str, pl.Data
         {
             "standing": sides.select(stands.alias("standing"))["standing"] if bars else [KEPT] * len(rows),
             "disagrees": [_disagreement(row, settings["compare"]) for row in sides.iter_rows(named=True)] or [None] * len(rows),
-            "readable": [readable_text(row) for row in texts.iter_rows(named=True)],
+            "has_text": [readable_text(row) for row in texts.iter_rows(named=True)],
         },
-        schema={"standing": pl.String, "disagrees": pl.String, "readable": pl.Boolean},
+        schema={"standing": pl.String, "disagrees": pl.String, "has_text": pl.Boolean},
     )
     return {"": pl.concat([said, told], how="horizontal")}
 

@@ -16,6 +16,7 @@ from dataengine import shards
 from dataengine.columns import QUEUED, schema
 from dataengine.keep import Bar, score
 from dataengine.run import run
+from filters.readability import readable
 from tests.annotation.rows import BARS, everywhere, judge, responses, right, rollout, rollouts, short
 
 
@@ -105,6 +106,11 @@ def test_scores_that_stand_in_the_rows_are_taken_as_they_are(tmp_path: Path) -> 
 def test_an_unjudged_row_passes_where_its_bar_says_so(tmp_path: Path) -> None:
     folder = queued(tmp_path, rollouts(6), bars=[Bar(scorer=right, unjudged=True)])
     assert set(shards.read(folder)["standing"]) == {"kept"}
+
+
+def test_the_shipped_readability_bar_can_stand_in_a_queue(tmp_path: Path) -> None:
+    rows = shards.read(queued(tmp_path, rollouts(20), bars=[*BARS, Bar(scorer=readable)]))
+    assert rows["readable"].struct.field("value").null_count() == 0
 
 
 def test_without_bars_everybody_is_asked_about_everything(tmp_path: Path) -> None:
