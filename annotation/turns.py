@@ -31,18 +31,20 @@ class Turns:
     def next(self, annotator: str, narrow: Narrow, *, after: str = "") -> str | None:
         """The first item in the queue's order that the annotator has not answered and that wants more answers.
 
-        Behind `after` first, then from the front; items that enough others are at work on come last. None where nothing is left.
+        Behind `after` first, then from the front; items that enough others are at work on come last, `after` itself the very last. None
+        where nothing is left.
         """
         with self._choosing:
             if after:
                 self.end(after, annotator)
-            place = self._place(after)
-            for busy in (self._busy(annotator), ()):
-                for behind in (place, None) if place else (None,):
-                    found = self._first(annotator, narrow, behind=behind, but={*busy, after})
-                    if found is not None:
-                        self.begin(found, annotator)
-                        return found
+            places = [place, None] if (place := self._place(after)) else [None]
+            busy = {*self._busy(annotator), after}
+            tries = [(behind, but) for but in (busy, {after}) for behind in places] + [(None, set())]
+            for behind, but in tries:
+                found = self._first(annotator, narrow, behind=behind, but=but)
+                if found is not None:
+                    self.begin(found, annotator)
+                    return found
             return None
 
     def left(self, annotator: str, narrow: Narrow) -> int:
@@ -88,7 +90,7 @@ class Turns:
     def _first(self, annotator: str, narrow: Narrow, *, behind: tuple[int, str] | None, but: set[str]) -> str | None:
         where, values = narrow.sql()
         begin = " AND (items.rank, items.item_id) > (?, ?)" if behind else ""
-        skipped = f" AND items.item_id NOT IN ({', '.join('?' * len(but))})"
+        skipped = f" AND items.item_id NOT IN ({', '.join('?' * len(but))})" if but else ""
         query = f"""SELECT items.item_id FROM items WHERE {OPEN} AND NOT EXISTS ({MINE}){where}{begin}{skipped}
                     ORDER BY items.rank, items.item_id LIMIT 1"""
         with self.store.database.reading() as db:
