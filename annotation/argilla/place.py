@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from annotation.answer import STATUSES, Answer, problems_of
+from annotation.answer import STATUSES, Answer, usable
 from annotation.argilla.along import Along, some
 from annotation.argilla.client import Client
 from annotation.argilla.record import SUGGESTED, SUGGESTIBLE, digest, is_intact, item_in, record_of
@@ -120,9 +120,8 @@ class ArgillaReviews:
                 if record.superseded:
                     continue
                 said = record.said.values() if record.intact else ()
-                usable = [each for each in said if each.status != "draft" and not problems_of(each, item, dataset.questions)]
                 items += 1
-                done += len(usable) >= item.wanted
+                done += sum(usable(each, item, dataset.questions) for each in said) >= item.wanted
                 for each in said:
                     annotators.setdefault(each.annotator, dict.fromkeys(STATUSES, 0))[each.status] += 1
         return Progress(items=items, done=done, annotators=dict(sorted(annotators.items())))
