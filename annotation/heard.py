@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -130,9 +130,3 @@ def _seconds(said: Any) -> float | None:
     if isinstance(said, bool) or not isinstance(said, int | float) or not said >= 0:
         raise ValueError(f"seconds is a number from 0, got {said!r}")
     return float(said)
-
-
-def items_meant(answers: Iterable[tuple[str, Answer]], items: Iterator[Item]) -> dict[str, Item]:
-    """The items that the answers speak of, by id."""
-    wanted = {answer.item_id for _, answer in answers}
-    return {item.item_id: item for item in items if item.item_id in wanted}
