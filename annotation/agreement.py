@@ -15,6 +15,7 @@ import numpy as np
 import polars as pl
 
 from annotation.answer import Answer
+from annotation.outcome import readability_of
 from annotation.questions import VERDICTS
 
 RESAMPLES = 1_000
@@ -77,8 +78,8 @@ def _values(answers: Sequence[Answer]) -> dict[str, dict[str, list[Any]]]:
     found: dict[str, dict[str, list[Any]]] = {name: defaultdict(list) for name in ("verdict", "readability", "language", "edited")}
     for answer in answers:
         said = {"verdict": answer.verdict, "edited": {"keep": "no", "fix": "yes"}.get(answer.verdict or "")}
-        mark = answer.values.get("readability")
-        said |= {"readability": str(mark) if mark in (1, 2, 3, 4, 5) else None, "language": answer.values.get("language")}
+        mark, language = readability_of(answer), answer.values.get("language")
+        said |= {"readability": str(mark) if mark else None, "language": language if isinstance(language, str) else None}
         for name, value in said.items():
             if value:
                 found[name][answer.item_id].append(value)

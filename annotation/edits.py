@@ -22,15 +22,15 @@ Cut = tuple[int, int, int, int]
 
 
 def edits_of(field: str, raw: str, edited: str) -> list[dict[str, Any]]:
-    """What makes `edited` of `raw`: {field, start, stop, text} from the back to the front, raw[start:stop] became text; whole words.
+    """What makes `edited` of `raw`: {field, start, stop, text, was} from the back to the front; whole words, positions in code points.
 
-    Positions are code points. Applied in this order each of them still finds its place: see `applied`.
+    `was` = raw[start:stop] became `text`. Applied in this order each of them still finds its place: see `applied`, and `undone`.
 
-    >>> edits_of("summary", "We get 4 apples.", "I get 4 pears.")
-    [{'field': 'summary', 'start': 9, 'stop': 15, 'text': 'pears'}, {'field': 'summary', 'start': 0, 'stop': 2, 'text': 'I'}]
+    >>> edits_of("summary", "We get 4 apples.", "We get 4 pears.")
+    [{'field': 'summary', 'start': 9, 'stop': 15, 'text': 'pears', 'was': 'apples'}]
     """
     cuts = [] if raw == edited else list(_cuts(raw, edited, LEVELS))
-    return [{"field": field, "start": a, "stop": b, "text": edited[c:d]} for a, b, c, d in reversed(cuts)]
+    return [{"field": field, "start": a, "stop": b, "text": edited[c:d], "was": raw[a:b]} for a, b, c, d in reversed(cuts)]
 
 
 def applied(raw: str, edits: Iterable[Mapping[str, Any]]) -> str:
@@ -44,6 +44,22 @@ def applied(raw: str, edits: Iterable[Mapping[str, Any]]) -> str:
         pieces += [raw[edit["stop"] : end], edit["text"]]
         end = edit["start"]
     return "".join(reversed([*pieces, raw[:end]]))
+
+
+def undone(edited: str, edits: Sequence[Mapping[str, Any]]) -> str:
+    """The text of one field as it was before.
+
+    >>> undone("I get 4 pears.", edits_of("summary", "We get 4 apples.", "I get 4 pears."))
+    'We get 4 apples.'
+    """
+    pieces, end = [], 0
+    longer = 0
+    for edit in reversed(edits):
+        start = edit["start"] + longer
+        pieces += [edited[end:start], edit["was"]]
+        end = start + len(edit["text"])
+        longer += len(edit["text"]) - len(edit["was"])
+    return "".join([*pieces, edited[end:]])
 
 
 def _cuts(raw: str, edited: str, levels: Sequence[re.Pattern[str]]) -> Iterator[Cut]:
@@ -70,12 +86,12 @@ def _begins(tokens: Sequence[str]) -> list[int]:
 
 def _changed(raw: list[int], edited: list[int]) -> Iterator[Cut]:
     """The stretches that differ, those behind one another as one."""
-    open_: Cut | None = None
-    for tag, a, b, c, d in Levenshtein.opcodes(raw, edited, score_hint=EXPECTED):
-        if tag != "equal":
-            open_ = (open_[0], b, open_[2], d) if open_ else (a, b, c, d)
-        elif open_:
-            yield open_
-            open_ = None
-    if open_:
-        yield open_
+    begun: tuple[int, int] | None = None
+    for step in Levenshtein.opcodes(raw, edited, score_hint=EXPECTED):
+        if step.tag != "equal":
+            begun = begun or (step.src_start, step.dest_start)
+        elif begun:
+            yield begun[0], step.src_start, begun[1], step.dest_start
+            begun = None
+    if begun:
+        yield begun[0], len(raw), begun[1], len(edited)

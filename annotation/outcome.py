@@ -66,7 +66,7 @@ def _edited(answer: Answer, item: Item) -> dict[str, str]:
 def columns_of(outcome: Outcome, item: Item) -> dict[str, Any]:
     """The row's REVIEWED columns, but for `raw_response`."""
     counted = outcome.counted
-    marks = [answer.values["readability"] for answer in counted if answer.values.get("readability") in (1, 2, 3, 4, 5)]
+    marks = [mark for answer in counted if (mark := readability_of(answer)) is not None]
     times = [answer.seconds for answer in counted if answer.seconds is not None]
     fixed = outcome.state == "fix"
     edits = [edit for name in TEXTS if fixed for edit in edits_of(name, getattr(item, name), outcome.texts[name])]
@@ -87,10 +87,17 @@ def said(outcome: Outcome) -> str:
         return outcome.state
     against = [answer for answer in outcome.counted if answer.verdict == "discard"]
     of = f" by {len(against)} of {len(outcome.counted)}" if len(outcome.counted) > 1 else ""
-    reasons = list(dict.fromkeys(str(reason) for answer in against for reason in answer.values.get("reasons") or ()))
+    given = [answer.values.get("reasons") for answer in against]
+    reasons = list(dict.fromkeys(str(reason) for each in given for reason in (each if isinstance(each, list | tuple) else ())))
     comments = [str(answer.values["comment"]).strip() for answer in against if answer.values.get("comment")]
     told = f" ({'; '.join(comments)[:300]})" if any(comments) else ""
     return f"discard{of}: {', '.join(reasons) or 'no reason given'}{told}"
+
+
+def readability_of(answer: Answer) -> int | None:
+    """1 to 5; None where nothing was said, or nothing that is a mark: a discard counts whatever else stands in it."""
+    mark = answer.values.get("readability")
+    return mark if isinstance(mark, int) and not isinstance(mark, bool) and 1 <= mark <= 5 else None
 
 
 def _plain(answer: Answer) -> dict[str, Any]:

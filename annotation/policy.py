@@ -42,7 +42,9 @@ def _review(rows: pl.DataFrame, settings: Mapping[str, Any]) -> dict[str, pl.Dat
     human = [{"value": 0.0 if why else 1.0, "reason": f"discard: {why}" if why else "keep"} for why in verdicts]
     known = {"human": human, "reviewed_by": [["auto"]] * len(rows), "guideline": [settings["guideline"]] * len(rows)}
     reviewed = rows.with_columns(
-        pl.Series(name, known.get(name, [None] * len(rows)), dtype=dtype) for name, dtype in schema(REVIEWED).items()
+        pl.Series(name, known.get(name, [None] * len(rows)), dtype=dtype)
+        for name, dtype in schema(REVIEWED).items()
+        if name in known or name not in rows.columns
     )
     kept = pl.col("human").struct.field("value") == 1.0
     why = pl.col("human").struct.field("reason")

@@ -38,8 +38,9 @@ def reviewed(asked: Step, *, enough: float = 1.0, round: int = 1, name: str = "r
     WaitsForPeople until an `enough` share of the asked rows is done: has as many usable answers as the queue wants. Then: a row that
     anybody discarded lies in rejected/; keep and fix let a row pass, also one that the bars rejected or could not judge; a fix brings
     the edited texts (of several the latest; `answers` has all), and `response` is written anew in the queue's form, `raw_response` says
-    what it was. Rows that nobody was asked about pass with `human` null. Rows that are asked and not done lie in rejected/. Scores in
-    the row are still those of `raw_response`: score again where the edited text is to be judged.
+    what it was (at first, where an earlier step noted that). Rows that nobody was asked about pass with `human` null, or with what
+    people said in an earlier review. Rows that are asked and not done lie in rejected/. Scores in the row are still those of the text
+    before: score again where the edited text is to be judged.
 
     `round` is part of the fingerprint: raise it to take in what was answered since.
     """
@@ -90,21 +91,22 @@ def _go_home(rows: pl.DataFrame, settings: Mapping[str, Any]) -> dict[str, pl.Da
 
 def _home(row: Mapping[str, Any], answers: Iterable[Answer], questions: Questions) -> dict[str, Any]:
     """The new columns of one row; `because` says why it does not go on."""
-    nothing: dict[str, Any] = dict.fromkeys(schema(REVIEWED))
+    nothing: dict[str, Any] = {name: row.get(name) if row["rank"] is None else None for name in schema(REVIEWED)}
     texts = {name: row.get(name) for name in ("response", "reasoning", "summary")}
+    raw = row.get("raw_response") or row.get("response")
     if row["rank"] is None:
         reasoning, summary = parts_of(row)
         whole = texts["reasoning"] is not None and texts["summary"] is not None
         if whole and not questions.form.stray(reasoning) and not questions.form.stray(summary):
             texts["response"] = questions.form.write(reasoning, summary)
         changed = texts["response"] != row.get("response")
-        return {**nothing, **texts, "raw_response": row.get("response") if changed else None, "because": None}
+        return {**nothing, **texts, "raw_response": raw if changed else row.get("raw_response"), "because": None}
     item = item_of(row)
     outcome = outcome_of(answers, item, questions)
-    found = {**nothing, **texts, **columns_of(outcome, item), "because": _because(outcome)}
+    found = {**nothing, **texts, **columns_of(outcome, item), "raw_response": raw, "because": _because(outcome)}
     if found["because"] is None:
         written = questions.form.write(outcome.texts["reasoning"], outcome.texts["summary"])
-        found |= {**outcome.texts, "response": written, "raw_response": row.get("response")}
+        found |= {**outcome.texts, "response": written}
     return found
 
 

@@ -149,11 +149,11 @@ REVIEWED = (
     Column("guideline", pl.String, "version of the questions and guidelines they answered by"),
     Column("seconds", pl.Float32, "time people spent on the row; null where no tool measured it"),
     Column("readability", pl.Float32, "mean of their 1 to 5"),
-    Column("raw_response", pl.String, "the response as it was before people edited it"),
+    Column("raw_response", pl.String, "the response as the model wrote it, before anybody edited it"),
     Column(
         "edits",
         pl.String,
-        "what they edited: JSON list of {field, start, stop, text}: raw[start:stop] became text, from the back to the front",
+        "what they edited: JSON list of {field, start, stop, text, was}: was = seen[start:stop] became text, from the back to the front",
     ),
     Column("answers", pl.String, "every answer that counted, as JSON"),
 )

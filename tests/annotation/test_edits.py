@@ -6,7 +6,7 @@ import time
 from hypothesis import given
 from hypothesis import strategies as st
 
-from annotation.edits import applied, edits_of
+from annotation.edits import applied, edits_of, undone
 
 TEXTS = st.text(st.characters(codec=None) | st.sampled_from("a b. \n字，。é\0\u200d👩‍👧"), max_size=200)
 
@@ -15,6 +15,7 @@ TEXTS = st.text(st.characters(codec=None) | st.sampled_from("a b. \n字，。é\
 def test_applying_the_edits_gives_exactly_the_edited_text(raw: str, edited: str) -> None:
     found = edits_of("reasoning", raw, edited)
     assert applied(raw, found) == edited
+    assert undone(edited, found) == raw
     starts = [place for edit in reversed(found) for place in (edit["start"], edit["stop"])]
     assert starts == sorted(starts)
     assert all(raw[edit["start"] : edit["stop"]] != edit["text"] for edit in found)
@@ -32,8 +33,8 @@ def test_words_stay_whole_and_only_what_changed_is_named() -> None:
     raw = "First we add.\n\nThen we take away.\n\n因此答案是五。"
     edited = "First I add.\n\nThen we take away.\n\n因此答案是四。"
     assert edits_of("reasoning", raw, edited) == [
-        {"field": "reasoning", "start": 40, "stop": 41, "text": "四"},
-        {"field": "reasoning", "start": 6, "stop": 8, "text": "I"},
+        {"field": "reasoning", "start": 40, "stop": 41, "text": "四", "was": "五"},
+        {"field": "reasoning", "start": 6, "stop": 8, "text": "I", "was": "we"},
     ]
 
 

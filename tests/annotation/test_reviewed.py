@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from annotation.answer import Answer
-from annotation.edits import applied
+from annotation.edits import applied, undone
 from annotation.item import Item
 from annotation.items import items_of
 from annotation.questions import Questions
@@ -69,6 +69,7 @@ def test_a_fixed_row_carries_the_edit_and_the_way_from_the_raw_text_to_it(tmp_pa
     assert row["response"] == Form().write(edited, "3")
     assert Form().read(row["response"]) == (edited, "3")
     assert applied("I count to 3.", json.loads(row["edits"])) == edited
+    assert undone(edited, json.loads(row["edits"])) == "I count to 3."
     assert row["raw_response"] == "<think>\nI count to 3.\n</think>\n\n3"
     assert row["human"] == {"value": 1.0, "reason": "fix"}
 
@@ -106,6 +107,20 @@ def test_rows_nobody_was_asked_about_pass_without_a_word(tmp_path: Path) -> None
     assert len(unasked) == 12
     assert unasked.select("human", "reviewed_by", "raw_response", "answers").null_count().row(0) == (12, 12, 12, 12)
     assert {name: unasked.schema[name] for name in schema(REVIEWED)} == schema(REVIEWED)
+
+
+def test_a_second_review_leaves_the_first_where_it_asks_nobody(tmp_path: Path) -> None:
+    first = asked(rollouts(24))
+    say: dict[str, Any] = {"by": "ann", "summary": "mended"}
+    folder = came_home(tmp_path, first, lambda item, _: answer(item, "fix", **say))
+    again = queue(reviewed(first), bars=(), share=0.5, overlap=0.0, name="second")
+    second = came_home(tmp_path, again, lambda item, _: answer(item, by="bo"), name="twice")
+    rows = shards.read(second)
+    by = {None: [], **dict(rows.group_by("rank").agg("reviewed_by").iter_rows())}
+    assert all(each == [["bo"]] for rank, each in by.items() if rank is not None)
+    assert {tuple(each) for each in by[None]} == {("ann",)}
+    raw = dict(shards.read(folder).select("row_id", "raw_response").iter_rows())
+    assert dict(rows.select("row_id", "raw_response").iter_rows()) == raw
 
 
 def test_a_run_waits_until_enough_have_answered_and_then_goes_on(tmp_path: Path) -> None:
