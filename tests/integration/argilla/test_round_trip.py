@@ -30,12 +30,19 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def say(argilla_server: Argilla, folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Said:
+def there(argilla_server: Argilla) -> Queue:
+    """The queue's datasets on the server."""
+    return Queue(argilla_server)
+
+
+@pytest.fixture
+def say(there: Queue, folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Said:
     """Types `dataengine argilla VERB FOLDER ...` and returns what it prints."""
     monkeypatch.delenv("ARGILLA_API_KEY", raising=False)
 
     def typed(verb: str, *more: str) -> str:
-        command([verb, str(folder), "--url", argilla_server.url, "--key-file", str(argilla_server.home / "keys.json"), *more])
+        keys = str(there.server.home / "keys.json")
+        command([verb, str(folder), "--url", there.server.url, "--key-file", keys, "--dataset", there.name, *more])
         told = capsys.readouterr()
         return told.out + told.err
 
@@ -65,9 +72,8 @@ def test_from_the_page_to_argilla_and_home_again(folder: Path, say: Said) -> Non
         assert {(each.item_id, each.annotator): each.seconds for each in store.answers()} == seconds, "what the page measured stays"
 
 
-def test_from_argilla_to_the_page_and_back_to_argilla(folder: Path, say: Said, argilla_server: Argilla) -> None:
+def test_from_argilla_to_the_page_and_back_to_argilla(folder: Path, say: Said, there: Queue) -> None:
     say("push")
-    there = Queue(argilla_server, folder.name)
     with Store.open(folder) as store:
         items = list(store.items())
     for number, item in enumerate(items[:8]):
@@ -88,14 +94,14 @@ def test_from_argilla_to_the_page_and_back_to_argilla(folder: Path, say: Said, a
     assert "9 answers in Argilla, 0 of them new" in say("pull", "--whole")
 
 
-def test_status_tells_of_both_sides_and_of_what_waits(folder: Path, say: Said, argilla_server: Argilla) -> None:
+def test_status_tells_of_both_sides_and_of_what_waits(folder: Path, say: Said, there: Queue) -> None:
     assert "is not in the workspace" in say("status")
     say("push")
     say("pull")
     assert "may be answers that are not at home" not in say("status")
     with Store.open(folder) as store:
         item = next(store.items())
-    Queue(argilla_server, folder.name).answer(item, ALICE, "submitted", {"verdict": "fix"})
+    there.answer(item, ALICE, "submitted", {"verdict": "fix"})
     told = say("status")
     assert "alice: 1 submitted, 0 draft, 0 discarded" in told
     assert "there may be answers that are not at home" in told
@@ -104,8 +110,8 @@ def test_status_tells_of_both_sides_and_of_what_waits(folder: Path, say: Said, a
     assert "fix says that a text was edited, and both are as they were" in told
 
 
-def test_who_is_made_gets_a_password_that_only_the_owner_of_the_file_reads(folder: Path, say: Said) -> None:
-    name = f"erin-{folder.name[-8:]}"
+def test_who_is_made_gets_a_password_that_only_the_owner_of_the_file_reads(folder: Path, say: Said, there: Queue) -> None:
+    name = f"erin-{there.name[-8:]}"
     told = say("push", "--annotators", f"{name},{ALICE}")
     file = Store.place(folder).with_name("argilla-passwords.json")
     assert str(file) in told
@@ -128,9 +134,8 @@ def test_a_key_that_is_wrong_or_absent_is_answered_with_the_way_out(
         command(["pull", str(folder), "--url", argilla_server.url, "--key-file", "nowhere"])
 
 
-def test_answers_to_a_row_that_has_another_text_now_stay_and_do_not_count(folder: Path, say: Said, argilla_server: Argilla) -> None:
+def test_answers_to_a_row_that_has_another_text_now_stay_and_do_not_count(folder: Path, say: Said, there: Queue) -> None:
     say("push")
-    there = Queue(argilla_server, folder.name)
     with Store.open(folder) as store:
         item = next(store.items())
         there.answer(item, ALICE, "submitted", {"verdict": "keep"})
