@@ -29,7 +29,7 @@ from annotation.narrow import Narrow
 from annotation.packing import holdable, unpacked_answer, unpacked_item
 from annotation.questions import Questions
 from annotation.reviews import Progress, Pushed
-from dataengine.progress import Bar
+from dataengine.progress import Bar, say
 from dataengine.shards import MANIFEST, read_manifest
 from dataengine.templates import Form
 
@@ -80,20 +80,9 @@ class Store:
     @classmethod
     def open(cls, folder: Path) -> Store:
         """The store of a finished queue; at the first opening its items are read. ValueError where it is no finished queue."""
-        from annotation.items import items_of, questions_of
-
-        manifest = read_manifest(folder)
-        state = hashlib.blake2b((folder / MANIFEST).read_bytes(), digest_size=16).hexdigest()
         store = cls(cls.place(folder))
         try:
-            if store._meta("folder") != state:
-                store._check_questions(questions := questions_of(folder))
-                rows = sum(file.get("rows") or 0 for file in manifest.get("files", ()))
-                with Bar("reading the queue", total=rows or None, unit="rows") as bar:
-                    for batch in _batches(items_of(folder)):
-                        store.push(batch, questions)
-                        bar.advance(len(batch))
-                store._note("folder", state)
+            store._read(folder)
         except BaseException:
             store.close()
             raise
@@ -284,6 +273,31 @@ class Store:
 
     # Within
 
+    def _read(self, folder: Path) -> None:
+        """Read the queue's items, unless these very ones were read; a reading that was cut short begins again and changes nothing twice."""
+        from annotation.items import items_of, questions_of
+
+        manifest = read_manifest(folder)
+        state = hashlib.blake2b((folder / MANIFEST).read_bytes(), digest_size=16).hexdigest()
+        if self._meta("folder") == state:
+            return
+        questions, there = questions_of(folder), set[str]()
+        rows = sum(file.get("rows") or 0 for file in manifest["files"])
+        with Bar("reading the queue", total=rows or None, unit="rows") as bar:
+            left = iter(items_of(folder))
+            while batch := list(islice(left, BATCH)):
+                self.push(batch, questions)
+                there.update(item.item_id for item in batch)
+                bar.advance(len(batch))
+        with self.database.writing() as db:
+            self._check_questions(questions)
+            self._note("questions", json.dumps(asdict(questions)))
+            self._note("folder", state)
+            gone = [(each,) for (each,) in db.execute("SELECT item_id FROM items WHERE current = 1") if each not in there]
+            db.executemany("UPDATE items SET current = 0 WHERE item_id = ?", gone)
+        if gone:
+            say(f"{len(gone):,} items are in the queue no more; what was answered to them is kept in {self.database.file}")
+
     def _latest(self, where: str) -> Iterator[Answer]:
         query = f"""SELECT answers.rowid, body FROM answers LEFT JOIN items USING (item_id)
                     WHERE latest = 1 AND answers.rowid > ? AND {where} ORDER BY answers.rowid LIMIT ?"""
@@ -323,9 +337,3 @@ def _conflict(form: Draft, latest: Answer | None) -> Conflict:
     if form.values is not None or latest is None:
         return Conflict(form, status="draft")
     return Conflict(replace(form, values=dict(latest.values), seconds=latest.seconds, at=latest.at), status=latest.status)
-
-
-def _batches(items: Iterable[Item]) -> Iterator[list[Item]]:
-    left = iter(items)
-    while batch := list(islice(left, BATCH)):
-        yield batch

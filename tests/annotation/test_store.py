@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import random
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from annotation import items as queue_items
 from annotation.answer import Answer
 from annotation.drafts import Conflict, Draft
 from annotation.item import Finding, Item, Said
 from annotation.narrow import Narrow
 from annotation.questions import Questions
 from annotation.store import Store
+from dataengine import shards
+from dataengine.errors import DiskFull
+from tests.annotation.reviewing import REPOSITORY, a_queue
 
 QUESTIONS = Questions(guidelines="Judge.")
 TEXTS = st.text(st.characters(), max_size=40) | st.text("a\0\ud800\udc00\U0001f600<think>\r\n", max_size=40)
@@ -267,5 +275,62 @@ def test_a_file_that_is_no_store_says_so(tmp_path: Path) -> None:
     (tmp_path / "answers.sqlite").write_bytes(b"something else" * 1000)
     with pytest.raises(ValueError, match="damaged"):
         Store(tmp_path / "answers.sqlite")
-    with pytest.raises(ValueError, match="is empty"):
-        Store(tmp_path / "new.sqlite").questions  # noqa: B018
+    with Store(tmp_path / "new.sqlite") as store, pytest.raises(ValueError, match="is empty"):
+        store.questions  # noqa: B018
+
+
+def test_a_full_disk_is_told_and_what_was_saved_stays(store: Store) -> None:
+    item = an_item(0)
+    store.push([item], QUESTIONS)
+    store.save(a_word(item))
+    with store.database.writing() as db:
+        (pages,) = db.execute("PRAGMA page_count").fetchone()
+        db.execute(f"PRAGMA max_page_count = {pages + 8}")
+    noise = "".join(map(chr, random.Random(0).choices(range(0x4E00, 0x9FFF), k=100_000)))
+    with pytest.raises(DiskFull, match="make room"):
+        store.save(a_word(item, comment=noise))
+    with store.database.writing() as db:
+        db.execute("PRAGMA max_page_count = 1000000")
+    assert [answer.values for answer in store.answers()] == [a_word(item).values]
+    assert store.save(a_word(item, comment=noise)).new
+
+
+def test_a_queue_is_read_once_and_after_a_cut_to_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder, whole = a_queue(tmp_path, 1_000, characters=100), queue_items.items_of
+    monkeypatch.setattr(queue_items, "items_of", lambda folder: _cut(whole(folder)))
+    with pytest.raises(KeyboardInterrupt):
+        Store.open(folder)
+    monkeypatch.undo()
+    with Store.open(folder) as store:
+        assert store.progress().items == 1_000
+        store.save(a_word(next(store.items())))
+    monkeypatch.setattr(queue_items, "items_of", lambda folder: iter(()))
+    with Store.open(folder) as store:
+        assert (store.progress().items, store.progress().done) == (1_000, 1)
+
+
+def _cut(left: Iterator[Item]) -> Iterator[Item]:
+    yield from islice(left, 500)
+    raise KeyboardInterrupt
+
+
+def test_a_queue_that_was_made_anew_asks_what_it_holds_now(tmp_path: Path) -> None:
+    folder = a_queue(tmp_path, 600, characters=100)
+    with Store.open(folder) as store:
+        gone, *_, stays = store.items()
+        store.save(a_word(gone))
+        store.save(a_word(stays))
+    rows = shards.read(folder).filter(pl.col("row_id") != gone.row_id)
+    (folder / "00001.parquet").unlink()
+    landed = vars(shards.land(folder, "00000.parquet", rows))
+    shards.write_manifest(folder, {**shards.read_manifest(folder), "files": [landed]})
+    with Store.open(folder) as store:
+        assert (store.progress().items, store.progress().done) == (599, 1)
+        assert len(list(store.answers())) == 2
+
+
+def test_several_processes_open_a_new_store_at_once(tmp_path: Path) -> None:
+    folder = a_queue(tmp_path, 600, characters=100)
+    code = f"from pathlib import Path\nfrom annotation.store import Store\nprint(Store.open(Path({str(folder)!r})).progress().items)"
+    started = [subprocess.Popen([sys.executable, "-c", code], cwd=REPOSITORY, stdout=subprocess.PIPE) for _ in range(4)]
+    assert [process.communicate()[0] for process in started] == [b"600\n"] * 4
