@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from dataengine.inference import guard
+from dataengine.inference.cpu_cache import cpu_cache
 from dataengine.machine import Vllm
 
 TAIL_LINES = 25
@@ -23,6 +24,9 @@ NOT_OURS = ("PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "VIRTUAL_ENV")
 ON_CPU = ("--dtype", "float32", "--enforce-eager", "--no-enable-chunked-prefill", "--max-num-batched-tokens")
 """On the CPU vLLM 0.32 dies of a request with a seed whose prompt is read in two steps ("CPU Generator does not use offset")."""
 BATCHED_TOKENS = 8192
+CPU_CACHE = "VLLM_CPU_KVCACHE_SPACE"
+SAY_HOW_MUCH = ("--kv-cache-memory-bytes", "--gpu-memory-utilization")
+"""Arguments that decide how much memory a server takes; the variable would win over them."""
 SETTINGS = {"HF_HUB_OFFLINE": "1", "VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1"}
 
 
@@ -107,6 +111,8 @@ def servers_for(folder: Path, tokenizer: Path, settings: Vllm, *, context: int, 
     if shutil.which(python) is None:
         raise ValueError(f"there is no interpreter {python!r}: give the python of an environment that has vllm with --vllm.python")
     common = {key: value for key, value in os.environ.items() if key not in NOT_OURS} | SETTINGS
+    if not gpus and CPU_CACHE not in common and not any(one.startswith(SAY_HOW_MUCH) for one in settings.arguments):
+        common[CPU_CACHE] = str(cpu_cache(folder, context=context, sequences=settings.sequences, servers=len(groups)))
     made = []
     for number, group in enumerate(groups):
         command = [python, "-m", "vllm.entrypoints.openai.api_server", "--model", str(folder), "--served-model-name", folder.name]
