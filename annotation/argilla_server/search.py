@@ -31,7 +31,7 @@ from argilla_server.search_engine import (
     TextQuery,
 )
 
-from annotation.argilla_server.filters_sql import METADATA, Sql, condition, order
+from annotation.argilla_server.filters_sql import METADATA, STATUSES, Sql, condition, order
 from annotation.argilla_server.tables import database_file
 from annotation.argilla_server.text_query import Query, read_query, shown
 
@@ -100,7 +100,7 @@ class SqliteSearch(SearchEngine):
     async def get_dataset_user_progress(self, dataset: Dataset, user: User) -> dict[str, int]:
         """{"total", "submitted", "draft", "discarded"}: this user's responses by status; nothing for a draft."""
         # CROSS JOIN keeps the order: along the records' index, whose rows are small, and not along the responses, whose are not.
-        asked = "SELECT p.status, count(*) FROM records r CROSS JOIN responses p ON p.record_id = r.id AND p.user_id = ?"
+        asked = f"SELECT p.status, count(*) FROM records r CROSS JOIN {STATUSES} ON p.record_id = r.id AND p.user_id = ?"
         return _counted(dataset, await _rows(Sql(f"{asked} WHERE r.dataset_id = ? GROUP BY 1", (user.id.hex, dataset.id.hex))))
 
     async def search(
