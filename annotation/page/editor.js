@@ -73,7 +73,7 @@ export class Editor {
     if (!nearest) return;
     const { at, text, start, stop } = nearest, was = this.raw.slice(start, stop);
     if (this.exact.careful || was.length + text.length > UNDOABLE) {
-      this.put(this.exact.text.slice(0, at) + was + this.exact.text.slice(at + text.length));
+      this.put(this.text.slice(0, at) + was + this.text.slice(at + text.length));
       this.#goTo(at);
       return this.changed(this.name);
     }
@@ -89,7 +89,7 @@ export class Editor {
   /** All changes of this text; pressed again, they are there again. */
   takeAllBack() {
     const again = this.removed;
-    this.removed = again === null ? this.exact.text : null;
+    this.removed = again === null ? this.text : null;
     this.put(again ?? this.raw);
     this.all.firstChild.textContent = this.removed === null ? "Take all back" : "Bring them again";
     this.changed(this.name);
@@ -144,7 +144,7 @@ export class Editor {
   }
 
   #takeOut(at, length) {
-    this.put(this.exact.text.slice(0, at) + this.exact.text.slice(at + length));
+    this.put(this.text.slice(0, at) + this.text.slice(at + length));
     this.#goTo(at);
     this.changed(this.name);
   }

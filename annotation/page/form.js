@@ -78,6 +78,7 @@ export class Form {
     const { inputs, options } = this.rows[name];
     inputs[options.indexOf(value)].checked = true;
     this.#discarding();
+    if (this.lit === name) this.next();
     this.changed();
   }
 
@@ -128,7 +129,9 @@ export class Form {
   /** Beside the field it speaks of: `trouble("verdict", "choose one", button)`. */
   trouble(name, ...content) {
     replace((this.rows[name] ?? this.texts[name]).trouble, content);
-    if (this.rows[name]) this.light(name);
+    if (!this.rows[name]) return;
+    this.light(name);
+    this.rows[name].inputs[0].focus(); // a digit answers it, also for who comes from the editor
   }
 
   problems(list) {

@@ -126,7 +126,7 @@ class Page {
 
   #report(state, text) {
     const time = (at) => (at ? `Saved ${new Date(at).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit" })}` : "");
-    this.saved.className = `saved ${state}`;
+    this.saved.dataset.state = state;
     this.saved.textContent = { saved: time(text), unsaved: "Saving …", away: "Not saved", refused: "Not saved" }[state];
     this.banner.hidden = state !== "away" && state !== "refused";
     if (!this.banner.hidden) replace(this.banner, text);

@@ -11,7 +11,7 @@ export class Reading {
     this.texts = texts;
     this.findings = Object.values(findings).flat();
     this.place = null; // {name, index}
-    this.finding = 0;
+    this.finding = null; // index
     this.formulas = false;
     this.sight = new IntersectionObserver((seen) => seen.filter(({ isIntersecting }) => isIntersecting).forEach(({ target }) => this.#render(target)), { rootMargin: "50%" });
     for (const { element } of Object.values(texts)) {
@@ -45,14 +45,15 @@ export class Reading {
 
   toFinding(by) {
     if (!this.findings.length) return say("no findings");
-    this.finding = (this.finding + by + this.findings.length + (this.finding === 0 && by < 0 ? 1 : 0)) % (this.findings.length + 1) || (by > 0 ? 1 : this.findings.length);
-    const { field, start, scorer, note } = this.findings[this.finding - 1];
+    const count = this.findings.length, from = this.finding ?? (by > 0 ? -1 : count);
+    this.finding = (from + by + count) % count;
+    const { field, start, scorer, note, number } = this.findings[this.finding];
     this.goTo(field, paragraphAt(this.texts[field].list, start));
-    const marks = document.querySelectorAll(`mark[data-finding="${this.finding}"]`);
+    const marks = document.querySelectorAll(`mark[data-finding="${number}"]`);
     document.querySelectorAll("mark.looked-at").forEach((mark) => mark.classList.remove("looked-at"));
     marks.forEach((mark) => mark.classList.add("looked-at"));
     marks[0]?.scrollIntoView({ block: "center" });
-    say(`finding ${this.finding} of ${this.findings.length}: ${scorer}, ${note}`);
+    say(`finding ${number} of ${this.findings.length}: ${scorer}, ${note}`);
   }
 
   toggleFold() {

@@ -86,7 +86,7 @@ class Reviewer:
 
     def saved(self) -> None:
         """Waits until all that was typed has arrived."""
-        self.page.wait_for_selector(".saved.saved")
+        self.page.wait_for_selector('.saved[data-state="saved"]')
 
     @property
     def area(self) -> Locator:
