@@ -42,12 +42,14 @@ def in_form(
     source_kind: str,
     form: Form | None = None,
     said: Form | None = None,
+    prefilled: bool = False,
     next_problem: Sequence[str] = NEXT_PROBLEM,
     name: str = "",
 ) -> Step:
     """The rows with `reasoning`, `summary` and `response` in `form` (`Form()`); those that can not be brought into it are in rejected/.
 
     `source_kind`: few_shot, direct or zero; it becomes a column. `said`: the tokens that the responses were asked to use (`Form()`).
+    `prefilled`: the prompt held the opening token already, and responses may be recorded without it (ours are recorded with it).
     `next_problem`: how a line begins where a response runs on into another problem, as few-shot prompts do; it is cut off there.
     `raw_response` keeps what the model said; `bare_messages`, where there are any, become `messages` again.
     """
@@ -55,7 +57,8 @@ def in_form(
         raise ValueError(f"source_kind is one of {', '.join(SOURCES)}; got {source_kind!r}")
     if isinstance(next_problem, str):
         raise ValueError(f"next_problem is a list of beginnings of lines, got {next_problem!r}")
-    settings = {"source_kind": source_kind, "form": form or Form(), "said": said or Form(), "next_problem": list(next_problem)}
+    settings = {"source_kind": source_kind, "form": form or Form(), "said": said or Form()}
+    settings |= {"prefilled": prefilled, "next_problem": list(next_problem)}
     return Step(name=name or f"{source_kind.replace('_', '-')}-in-form", make=_make, inputs={"data": data}, settings=settings)
 
 
@@ -65,6 +68,7 @@ def parts_of(
     source_kind: str,
     form: Form,
     said: Form,
+    prefilled: bool = False,
     next_problem: Sequence[str] = NEXT_PROBLEM,
     finish_reason: str | None = None,
 ) -> Parts:
@@ -82,6 +86,8 @@ def parts_of(
     if following:
         text = text[: following.start()]
     opened = text.lstrip()
+    if prefilled and opened and not opened.startswith(said.opening):
+        opened = said.opening + opened
     if not opened.startswith(said.opening):
         return Parts(fault=_unopened(opened, said))
     reasoning, closed, rest = opened[len(said.opening) :].partition(said.closing)
@@ -105,7 +111,11 @@ def _unopened(text: str, said: Form) -> str:
     if not text:
         return "empty response"
     if said.opening not in text:
-        half = f", though {said.closing} is there: half a pair" if said.closing in text else ""
+        half = (
+            f", though {said.closing} is there: half a pair (set prefilled, where the prompt held the other half)"
+            if said.closing in text
+            else ""
+        )
         return f"no {said.opening}{half}"
     return f"text before {said.opening}: {text[:40]!r}"
 
@@ -144,18 +154,15 @@ def _make(work: Work) -> None:
 
 
 def _form_rows(rows: pl.DataFrame, settings: Mapping[str, Any]) -> dict[str, pl.DataFrame]:
-    kind, form, said = settings["source_kind"], settings["form"], settings["said"]
+    how = {name: settings[name] for name in ("source_kind", "form", "said", "prefilled", "next_problem")}
     finished = rows["finish_reason"].to_list() if "finish_reason" in rows.columns else [None] * len(rows)
-    found = [
-        parts_of(text, source_kind=kind, form=form, said=said, next_problem=settings["next_problem"], finish_reason=why)
-        for text, why in zip(rows["response"].to_list(), finished, strict=True)
-    ]
+    found = [parts_of(text, **how, finish_reason=why) for text, why in zip(rows["response"].to_list(), finished, strict=True)]
     good = pl.Series([not each.fault for each in found], dtype=pl.Boolean)
-    rows = _bare(rows).with_columns(source_kind=pl.lit(kind))
+    rows = _bare(rows).with_columns(source_kind=pl.lit(settings["source_kind"]))
     kept = rows.filter(good).with_columns(
         pl.Series("reasoning", [each.reasoning for each in found if not each.fault], dtype=pl.String),
         pl.Series("summary", [each.summary for each in found if not each.fault], dtype=pl.String),
-        pl.Series("response", [form.write(each.reasoning, each.summary) for each in found if not each.fault], dtype=pl.String),
+        pl.Series("response", [settings["form"].write(each.reasoning, each.summary) for each in found if not each.fault], dtype=pl.String),
     )
     faults = pl.Series("dropped_because", [each.fault for each in found if each.fault], dtype=pl.String)
     return {"": kept, REJECTED: rows.filter(~good).with_columns(faults, dropped_by=pl.lit("in_form"))}

@@ -1,6 +1,10 @@
 from __future__ import annotations
 
 import json
+import random
+import subprocess
+import sys
+import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -77,3 +81,35 @@ def test_lines_that_make_no_sense_are_told_by_number(tmp_path: Path, capsys: pyt
     told = capsys.readouterr().err
     for number, said in enumerate(("not JSON", "no JSON object", "verdict", "item_id", "annotator", "draft", "time", "seconds"), start=1):
         assert any(f"line {number}" in line and said in line for line in told.splitlines()), (number, said, told)
+
+
+WRITER = """
+import sys
+from pathlib import Path
+from annotation.review_files import ReviewFiles
+from tests.annotation.reviews_suite import QUESTIONS, an_answer, an_item
+place, start = ReviewFiles(Path(sys.argv[1])), int(sys.argv[2])
+print("go", flush=True)
+for number in range(start, start + 10_000):
+    item = an_item(number, reasoning=f"{number} " * 2_000)
+    place.push([item], QUESTIONS)
+    place.take_in([an_answer(item, verdict="keep", comment=f"{number}" * 500)])
+    print(number, flush=True)
+"""
+
+
+def test_a_writer_that_is_killed_anywhere_loses_nothing_it_was_told_of(tmp_path: Path) -> None:
+    rng, folder, told = random.Random(5), tmp_path / "files", list[int]()
+    for start in (0, 20_000, 40_000, 60_000):
+        with subprocess.Popen([sys.executable, "-c", WRITER, str(folder), str(start)], stdout=subprocess.PIPE, text=True) as writer:
+            assert writer.stdout is not None
+            writer.stdout.readline()
+            time.sleep(rng.uniform(0.1, 0.5))
+            writer.kill()
+            told += [int(line) for line in writer.stdout.read().split("\n")[:-1]]
+    place = ReviewFiles(folder)
+    kept = {int(answer.values["comment"][: len(answer.values["comment"]) // 500]) for answer in place.answers()}
+    assert told
+    assert kept >= set(told)
+    assert len(kept) <= len(told) + 4, "at most the one under way when the writer died"
+    assert {item.rank for item in place.items()} >= kept

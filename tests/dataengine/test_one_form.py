@@ -44,7 +44,11 @@ def test_both_parts_are_found_and_what_follows_is_cut(text: str, source_kind: st
         (None, "direct", "no response"),
         (" \n", "direct", "empty response"),
         ("It is 4.", "direct", "no <think>"),
-        ("I add.</think>\n\n4", "direct", "no <think>, though </think> is there: half a pair"),
+        (
+            "I add.</think>\n\n4",
+            "direct",
+            "no <think>, though </think> is there: half a pair (set prefilled, where the prompt held the other half)",
+        ),
         ("Sure! <think>I add.</think>4", "direct", "text before <think>: 'Sure! <think>I add.</think>4'"),
         ("<think>I add.", "direct", "no </think>: the thoughts are not closed"),
         (
@@ -78,6 +82,15 @@ def test_a_summary_that_was_cut_off_is_no_summary_unless_its_end_was_seen() -> N
     assert fault("<think>I add.</think>It is", **cut) == "truncated: the tokens ran out in the summary"
     assert not fault("<think>I add.</think>It is 4.\n\n=== Problem 5 ===\nTom", source_kind="few_shot", **cut)
     assert not fault("<think>I add.</think><answer>4</answer> User: Tom", source_kind="zero", **cut)
+
+
+def test_a_token_that_the_prompt_held_is_put_back_where_one_says_so() -> None:
+    for text in ("I add.\n</think>\n\n4", "<think>\nI add.\n</think>\n\n4"):
+        found = parts_of(text, source_kind="direct", form=THINK, said=THINK, prefilled=True)
+        assert (found.reasoning, found.summary) == ("I add.", "4")
+    assert fault("I add.", prefilled=True) == "no </think>: the thoughts are not closed"
+    assert fault("", prefilled=True) == "empty response"
+    assert fault("I add.|special_token|4", said=SAME, prefilled=True) == ""
 
 
 def test_other_peoples_prompts_run_on_in_their_own_way() -> None:
