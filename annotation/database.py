@@ -83,6 +83,7 @@ class Database:
         self._writes = 0
         """The thread that is writing now, by its number: what it reads, it reads in its transaction."""
         self._readers: list[sqlite3.Connection] = []
+        self._closed = False
         file.parent.mkdir(parents=True, exist_ok=True)
         with self._named():
             self._writer = self._connected()
@@ -140,10 +141,11 @@ class Database:
             try:
                 yield reader
             finally:
-                self._readers.append(reader)
+                reader.close() if self._closed else self._readers.append(reader)
 
     def close(self) -> None:
         """Close the file; nothing is pending."""
+        self._closed = True
         self._writer.close()
         while self._readers:
             self._readers.pop().close()

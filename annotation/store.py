@@ -1,7 +1,7 @@
 """Where all answers come to rest: one SQLite file for each queue, with every answer that was ever given, of which the latest count.
 
     with Store.open(Path("runs/queue-1f3a9c02")) as store:     # runs/reviews/queue-1f3a9c02/answers.sqlite
-        for item in store.items(why="unjudged"): ...
+        for item in store.items(narrow=Narrow(why="unjudged")): ...
         store.save(Answer(item_id=item.item_id, annotator="alice", status="submitted", values={"verdict": "keep"}))
 
 An answer that `save`, `take_in` or `push` has returned from is on the disk (annotation/database.py says how). Nothing is ever deleted: an
@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 from annotation import drafts
 from annotation.answer import Answer
@@ -37,7 +37,8 @@ REVIEWS = "reviews"
 """The folder beside the queue's that holds the stores."""
 FILE = "answers.sqlite"
 BATCH = 200
-"""Items that are read or written at once."""
+"""Items or answers that are read or written at once."""
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,9 +81,10 @@ class Store:
     @classmethod
     def open(cls, folder: Path) -> Store:
         """The store of a finished queue; at the first opening its items are read. ValueError where it is no finished queue."""
+        manifest = read_manifest(folder)
         store = cls(cls.place(folder))
         try:
-            store._read(folder)
+            store._read(folder, rows=sum(file.get("rows") or 0 for file in manifest["files"]))
         except BaseException:
             store.close()
             raise
@@ -111,12 +113,12 @@ class Store:
         return Questions(**{**said, **lists, "form": Form(**said["form"])})
 
     def push(self, items: Sequence[Item], questions: Questions, *, answers: Iterable[Answer] = ()) -> Pushed:
-        """Lay items before people, with the answers they gave elsewhere; all or nothing. ValueError: the store has other questions."""
+        """Lay items before people, all or none, then take in the answers they gave elsewhere. ValueError: the store has other questions."""
         with self.database.writing() as db:
             self._check_questions(questions)
             self._note("questions", json.dumps(asdict(questions)))
             became = [put_item(db, item, questions) for item in items]
-            taken = self.take_in(answers)
+        taken = self.take_in(answers)
         changed = tuple(item.row_id for item, what in zip(items, became, strict=True) if what == "changed")
         return Pushed(new=became.count("new"), same=became.count("same"), changed=changed, answers=taken.new)
 
@@ -206,17 +208,14 @@ class Store:
 
         One without `at` is older than all others. Answers of unknown items are kept, and count once their items are pushed.
         """
-        new = same = unknown = 0
-        with self.database.writing() as db:
-            questions: Questions | None = None
-            for answer in answers:
-                questions = questions or self.questions
-                if add_answer(db, replace(answer, at=moment(answer.at)), questions):
-                    new += 1
-                else:
-                    same += 1
-                unknown += not db.execute("SELECT 1 FROM items WHERE item_id = ?", [holdable(answer.item_id)]).fetchone()
-        return TakenIn(new=new, same=same, unknown=unknown)
+        new = given = unknown = 0
+        for batch in _batches(answers):  # read before the file is held: they may come over a slow line
+            questions, at_home = self.questions, "SELECT 1 FROM items WHERE item_id = ?"
+            with self.database.writing() as db:
+                new += sum(add_answer(db, replace(answer, at=moment(answer.at)), questions) for answer in batch)
+                unknown += sum(db.execute(at_home, [holdable(answer.item_id)]).fetchone() is None for answer in batch)
+            given += len(batch)
+        return TakenIn(new=new, same=given - new, unknown=unknown)
 
     def answers(self) -> Iterator[Answer]:
         """The latest word of every annotator on every item that was ever pushed; a draft only where no answer was given."""
@@ -273,19 +272,16 @@ class Store:
 
     # Within
 
-    def _read(self, folder: Path) -> None:
+    def _read(self, folder: Path, *, rows: int) -> None:
         """Read the queue's items, unless these very ones were read; a reading that was cut short begins again and changes nothing twice."""
         from annotation.items import items_of, questions_of
 
-        manifest = read_manifest(folder)
         state = hashlib.blake2b((folder / MANIFEST).read_bytes(), digest_size=16).hexdigest()
         if self._meta("folder") == state:
             return
         questions, there = questions_of(folder), set[str]()
-        rows = sum(file.get("rows") or 0 for file in manifest["files"])
         with Bar("reading the queue", total=rows or None, unit="rows") as bar:
-            left = iter(items_of(folder))
-            while batch := list(islice(left, BATCH)):
+            for batch in _batches(items_of(folder)):
                 self.push(batch, questions)
                 there.update(item.item_id for item in batch)
                 bar.advance(len(batch))
@@ -299,13 +295,12 @@ class Store:
             say(f"{len(gone):,} items are in the queue no more; what was answered to them is kept in {self.database.file}")
 
     def _latest(self, where: str) -> Iterator[Answer]:
-        query = f"""SELECT answers.rowid, body FROM answers LEFT JOIN items USING (item_id)
-                    WHERE latest = 1 AND answers.rowid > ? AND {where} ORDER BY answers.rowid LIMIT ?"""
-        found: list[tuple[int, bytes]] = [(0, b"")]
-        while found:
-            with self.database.reading() as db:
-                found = db.execute(query, [found[-1][0], BATCH]).fetchall()
-            yield from (unpacked_answer(body) for _, body in found)
+        """As they were at one moment, however long the reading takes."""
+        query = f"SELECT body FROM answers LEFT JOIN items USING (item_id) WHERE latest = 1 AND {where} ORDER BY answers.rowid"
+        with self.database.reading() as db:
+            found = db.execute(query)
+            while rows := found.fetchmany(BATCH):
+                yield from (unpacked_answer(body) for (body,) in rows)
 
     def _drafts(self) -> dict[tuple[str, str], Answer]:
         with self.database.reading() as db:
@@ -331,6 +326,12 @@ class Store:
     def _note(self, name: str, value: str) -> None:
         with self.database.writing() as db:
             db.execute("INSERT INTO meta VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value", [name, value])
+
+
+def _batches(found: Iterable[T]) -> Iterator[list[T]]:
+    left = iter(found)
+    while batch := list(islice(left, BATCH)):
+        yield batch
 
 
 def _conflict(form: Draft, latest: Answer | None) -> Conflict:

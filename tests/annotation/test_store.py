@@ -6,6 +6,7 @@ import random
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -277,6 +278,38 @@ def test_a_file_that_is_no_store_says_so(tmp_path: Path) -> None:
         Store(tmp_path / "answers.sqlite")
     with Store(tmp_path / "new.sqlite") as store, pytest.raises(ValueError, match="is empty"):
         store.questions  # noqa: B018
+
+
+def test_a_folder_that_is_none_leaves_no_store_behind(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="no folder of ours"):
+        Store.open(tmp_path / "typo")
+    assert not list(tmp_path.iterdir())
+
+
+def test_people_answer_while_a_slow_place_is_read(store: Store) -> None:
+    first, second = an_item(0), an_item(1)
+    store.push([first, second], QUESTIONS)
+
+    def slowly() -> Iterator[Answer]:
+        yield a_word(first, "bob", at="2026-01-01T00:00:00Z")
+        with ThreadPoolExecutor() as other:
+            assert other.submit(store.save, a_word(second)).result(timeout=10).new
+        yield a_word(second, "bob", at="2026-01-01T00:00:00Z")
+
+    assert store.take_in(slowly()).new == 2
+    assert store.take_in(store.answers()).new == 0
+    assert store.progress().done == 2
+
+
+def test_reading_answers_sees_one_moment(store: Store) -> None:
+    given = [an_item(number) for number in range(500)]
+    store.push(given, QUESTIONS)
+    store.take_in(a_word(item) for item in given)
+    reading = store.answers()
+    next(reading)
+    store.save(a_word(given[0], status="discarded"))
+    store.save(a_word(given[-1], status="discarded"))
+    assert [answer.status for answer in reading] == ["submitted"] * 499
 
 
 def test_a_full_disk_is_told_and_what_was_saved_stays(store: Store) -> None:
