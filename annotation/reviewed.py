@@ -11,7 +11,7 @@ from typing import Any
 import polars as pl
 
 from annotation.agreement import agreement
-from annotation.answer import Answer
+from annotation.answer import TEXTS, Answer
 from annotation.filter_errors import filter_errors
 from annotation.gathered import answers_in, gather
 from annotation.items import item_of, parts_of, questions_of
@@ -92,22 +92,34 @@ def _go_home(rows: pl.DataFrame, settings: Mapping[str, Any]) -> dict[str, pl.Da
 def _home(row: Mapping[str, Any], answers: Iterable[Answer], questions: Questions) -> dict[str, Any]:
     """The new columns of one row; `because` says why it does not go on."""
     nothing: dict[str, Any] = {name: row.get(name) if row["rank"] is None else None for name in schema(REVIEWED)}
-    texts = {name: row.get(name) for name in ("response", "reasoning", "summary")}
+    texts = {name: row.get(name) for name in ("response", *TEXTS)}
     raw = row.get("raw_response") or row.get("response")
     if row["rank"] is None:
-        reasoning, summary = parts_of(row)
-        whole = texts["reasoning"] is not None and texts["summary"] is not None
-        if whole and not questions.form.stray(reasoning) and not questions.form.stray(summary):
-            texts["response"] = questions.form.write(reasoning, summary)
+        parts: dict[str, str] = dict(zip(TEXTS, parts_of(row), strict=True))
+        texts = texts if any(map(questions.form.stray, parts.values())) else _written(row, parts, questions)
         changed = texts["response"] != row.get("response")
         return {**nothing, **texts, "raw_response": raw if changed else row.get("raw_response"), "because": None}
     item = item_of(row)
     outcome = outcome_of(answers, item, questions)
-    found = {**nothing, **texts, **columns_of(outcome, item), "raw_response": raw, "because": _because(outcome)}
-    if found["because"] is None:
-        written = questions.form.write(outcome.texts["reasoning"], outcome.texts["summary"])
-        found |= {**outcome.texts, "response": written}
-    return found
+    goes_on = (because := _because(outcome)) is None
+    texts = _written(row, outcome.texts, questions) if goes_on else texts
+    return {**nothing, **texts, **columns_of(outcome, item), "raw_response": raw, "because": because}
+
+
+def _written(row: Mapping[str, Any], parts: Mapping[str, str], questions: Questions) -> dict[str, str | None]:
+    """response, reasoning and summary of a row that goes on: in the queue's form where it has both parts.
+
+    Else nothing is put around what is there: an answer without thoughts stays one, a response that is not told apart too.
+    """
+    reasoning, summary = (parts[name] for name in TEXTS)
+    if reasoning.strip() and summary.strip():
+        return {"response": questions.form.write(reasoning, summary), "reasoning": reasoning, "summary": summary}
+    if (reasoning, summary) == parts_of(row):
+        return {name: row.get(name) for name in ("response", *TEXTS)}
+    if row.get("reasoning") is None and row.get("summary") is None:
+        return {"response": reasoning, "reasoning": None, "summary": None}
+    response = questions.form.write(reasoning, "") if reasoning else summary
+    return {"response": response, "reasoning": reasoning or None, "summary": summary or None}
 
 
 def _because(outcome: Outcome) -> str | None:

@@ -90,11 +90,8 @@ def thoughts(response: pl.Series, reasoning: pl.Series | None) -> pl.Series:
 
 def _score(counts_K: list[int], *, markdown: bool) -> Score:
     named = [(_CODES, "code block"), (_LONGS, "long paragraph"), (_HEADINGS, "heading"), (_BULLETS, "bullet"), (_TABLES, "table line")]
-    told = [
-        f"{counts_K[place]} {name}{'s' if counts_K[place] > 1 else ''}"
-        for place, name in [*named, (_BOLD, "line of bold words")]
-        if counts_K[place]
-    ]
+    told = [f"{counts_K[place]} {name}{'s' if counts_K[place] > 1 else ''}" for place, name in named if counts_K[place]]
+    told += [f"{bold} line{'s' if bold > 1 else ''} of bold words"] if (bold := counts_K[_BOLD]) else []
     hard = counts_K[_CODE] + counts_K[_LONG] + (counts_K[_MARKED] if markdown else 0)
     value = 1 - hard / counts_K[_ALL] if counts_K[_ALL] else 1.0
     return Score(value, (", ".join(told) + "; " if told else "") + f"longest paragraph {counts_K[_LONGEST]} bytes")

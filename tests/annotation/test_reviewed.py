@@ -191,6 +191,28 @@ def test_a_token_inside_of_the_models_own_text_must_be_taken_out(tmp_path: Path)
     assert shards.read(run(reviewed(step), tmp_path))["reasoning"].to_list() == ["I say it aloud."]
 
 
+@pytest.mark.parametrize(
+    ("parts", "edit", "response"),
+    [
+        ((None, None), {}, "Hello there."),
+        ((None, None), {"reasoning": "Hello, you."}, "Hello, you."),
+        ((None, None), {"reasoning": "They greet me.", "summary": "Hello."}, "<think>\nThey greet me.\n</think>\n\nHello."),
+        ((None, "Hello there."), {}, "Hello there."),
+        ((None, "Hello there."), {"summary": "Hello."}, "Hello."),
+        (("I think", None), {}, "Hello there."),
+        (("I think", None), {"summary": "Hello."}, "<think>\nI think\n</think>\n\nHello."),
+        (("I think", ""), {"reasoning": "I know"}, "<think>\nI know\n</think>\n\n"),
+    ],
+)
+def test_what_has_not_both_parts_is_not_pressed_into_the_form(
+    tmp_path: Path, parts: tuple[str | None, str | None], edit: dict[str, Any], response: str
+) -> None:
+    before = rollout(3, response="Hello there.", reasoning=parts[0], summary=parts[1])
+    row = one_row(tmp_path, answer(NOBODY, "fix" if edit else "keep", **edit), row=before, bars=())
+    assert row["response"] == response
+    assert row["raw_response"] == "Hello there."
+
+
 def test_tokens_of_ones_own_make_the_form(tmp_path: Path) -> None:
     form = Form(opening="|special_token|", closing="|special_token|", apart=False)
     row = one_row(tmp_path, answer(NOBODY), questions=Questions(form=form))
