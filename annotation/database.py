@@ -141,7 +141,10 @@ class Database:
             try:
                 yield reader
             finally:
-                reader.close() if self._closed else self._readers.append(reader)
+                if self._closed:
+                    reader.close()
+                else:
+                    self._readers.append(reader)
 
     def close(self) -> None:
         """Close the file; nothing is pending."""
