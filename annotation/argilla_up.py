@@ -26,7 +26,7 @@ from dataengine.lock import only_one
 from dataengine.progress import say
 
 PACKAGE = Path(__file__).parent
-KEYS, OWNER_KEY = "keys.json", "owner.key"
+KEYS = "keys.json"
 START_SECONDS = 300.0
 PORT_SECONDS = 6.0
 """How long a port may still be held by a server that is just ending."""
@@ -209,11 +209,12 @@ def _welcome(home: Path, settings: Up) -> str:
     known = json.loads((home / KEYS).read_text(encoding="utf-8"))
     annotators = [name for name in known["people"] if name != "owner"]
     url = "" if settings.url == "http://127.0.0.1:6900" else f" --url {settings.url}"
+    key = "" if home == Path("argilla").absolute() else f" --key-file {home / KEYS}"  # push looks there by itself
     lines = [
         f"Argilla {VERSION} runs at {settings.url}: log in as owner",
         f"  passwords and API keys   {home / KEYS} (nobody else can read it)",
         f"  annotators               {', '.join(annotators) or 'none yet: --users alice,bob makes them'}",
-        f"  to bring a queue there   dataengine argilla push DIR{url} --key-file {home / OWNER_KEY}",
+        f"  to bring a queue there   dataengine argilla push DIR{url}{key}",
         "Ctrl-C stops it; everything is kept.",
     ]
     if settings.host not in ("127.0.0.1", "localhost", "::1"):

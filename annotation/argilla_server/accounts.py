@@ -15,7 +15,7 @@ from argilla_server.database import AsyncSessionLocal
 from argilla_server.models import User, UserRole, Workspace, WorkspaceUser
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from annotation.argilla_server.surroundings import KEYS, OWNER_KEY
+from annotation.argilla_server.surroundings import KEYS
 
 OWNER = "owner"
 WORKSPACE = "argilla"
@@ -34,8 +34,7 @@ async def prepare_accounts(home: Path, annotators: Sequence[str]) -> None:
             people[name] = {"role": person.role.value, "password": password, "api_key": person.api_key}
             if await WorkspaceUser.get_by(session, workspace_id=workspace.id, user_id=person.id) is None:
                 await accounts.create_workspace_user(session, {"workspace_id": workspace.id, "user_id": person.id})
-    _write(home / KEYS, json.dumps(known, indent=1, ensure_ascii=False))
-    _write(home / OWNER_KEY, people[OWNER]["api_key"] + "\n")
+    _write(home / KEYS, known)
 
 
 async def _person(session: AsyncSession, name: str, role: UserRole, known: dict[str, Any] | None) -> tuple[User, str | None]:
@@ -50,10 +49,10 @@ async def _person(session: AsyncSession, name: str, role: UserRole, known: dict[
     return await accounts.create_user(session, made), password
 
 
-def _write(file: Path, text: str) -> None:
+def _write(file: Path, known: dict[str, Any]) -> None:
     """The whole file or the old one, never readable by others."""
     part = file.with_suffix(".part")
     part.unlink(missing_ok=True)
     with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as out:
-        out.write(text)
+        json.dump(known, out, indent=1, ensure_ascii=False)
     part.replace(file)

@@ -8,8 +8,6 @@ from pathlib import Path
 
 KEYS = "keys.json"
 """File of the home with the passwords and API keys, readable by its owner only."""
-OWNER_KEY = "owner.key"
-"""File of the home with nothing but the owner's API key."""
 DATA = "data"
 """Folder of the home with the database."""
 
