@@ -74,7 +74,8 @@ class ArgillaReviews:
         self.notices = []
         pushed = {item.item_id: item for item in items}
         datasets = self._datasets_for(list(pushed.values()), questions)
-        self.passwords |= self.server.let_in(self._annotators)
+        if self._annotators:
+            self.passwords |= self.server.let_in(self._annotators)
         along = Along(answers, pushed, questions, users={name: user_id for user_id, name in self._users().items()})
         there = [record for dataset in self.server.datasets() for record, _ in self._records(dataset, with_answers=bool(along))]
         standing = {record.item_id: record for record in there if record.intact and record.item_id in pushed}

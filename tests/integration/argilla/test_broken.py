@@ -8,10 +8,13 @@ import urllib.request
 from collections.abc import Callable
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from annotation.argilla.client import Client
 from annotation.argilla.home import Link, pull
+from annotation.argilla.place import ArgillaReviews
 from annotation.questions import Questions
 from annotation.store import Store
 from dataengine.errors import Stopped
@@ -108,10 +111,26 @@ def test_a_key_without_rights_is_told_what_it_takes(argilla_server: Argilla) -> 
         list(queue.place(who=ALICE).answers())
 
 
-def test_a_workspace_that_is_not_there_is_named_with_those_that_are(argilla_server: Argilla) -> None:
-    from annotation.argilla.client import Client
-    from annotation.argilla.place import ArgillaReviews
+def test_an_admin_of_the_workspace_may_push_and_pull_and_only_an_owner_lets_people_in(argilla_server: Argilla) -> None:
+    queue, items = Queue(argilla_server), [an_item(0)]
+    name = f"admin-{queue.name[-8:]}"
+    body = {"first_name": name, "username": name, "role": "admin", "password": "long enough"}
+    made = argilla_server.call("POST", "/users", body)
+    argilla_server.call("POST", f"/workspaces/{queue.place().server.workspace_id()}/users", {"user_id": made["id"]})
 
+    def place(**settings: Any) -> ArgillaReviews:
+        return ArgillaReviews(Client(argilla_server.url, made["api_key"]), workspace="argilla", dataset=queue.name, **settings)
+
+    given = [an_answer(items[0], BOB, verdict="keep")]
+    assert place().push(items, QUESTIONS, answers=given).answers == 1
+    queue.answer(items[0], ALICE, "discarded", {})
+    assert set(words(place())) == {(items[0].item_id, ALICE), (items[0].item_id, BOB)}
+    assert place().push(items, QUESTIONS, answers=given).same == 1
+    with pytest.raises(ValueError, match="may not do that"):
+        place(annotators=("somebody",)).push(items, QUESTIONS)
+
+
+def test_a_workspace_that_is_not_there_is_named_with_those_that_are(argilla_server: Argilla) -> None:
     client = Client(argilla_server.url, argilla_server.key(ALICE))
     with pytest.raises(ValueError, match=r"no workspace 'elsewhere'.*only an owner.*you are in: argilla"):
         ArgillaReviews(client, workspace="elsewhere", dataset="q").push([an_item(0)], QUESTIONS)

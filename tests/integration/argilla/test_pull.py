@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from annotation.argilla.client import Client
 from annotation.argilla.home import Link, pull, unusable
 from annotation.questions import Questions
 from annotation.store import Store
@@ -58,8 +59,6 @@ def queue(argilla_server: Argilla) -> Queue:
     queue.answer(ITEMS[0], ALICE, "submitted", {"verdict": "keep", "comment": "a"})
     queue.answer(ITEMS[1], BOB, "draft", {"comment": "hm"})
     token = {item["username"]: item["api_key"] for item in argilla_server.call("GET", "/users")["items"]}[gone]
-    from annotation.argilla.client import Client
-
     record = queue.record(ITEMS[2])["id"]
     Client(argilla_server.url, token).send("POST", f"/records/{record}/responses", {"status": "discarded", "values": None})
     return queue

@@ -12,8 +12,11 @@ import pytest
 
 from annotation.answer import Answer
 from annotation.queue import queue
+from annotation.reviewed import reviewed
 from annotation.store import Store
+from dataengine import shards
 from dataengine.commands.argilla import command
+from dataengine.errors import WaitsForPeople
 from dataengine.run import run
 from tests.annotation.reviews_suite import ALICE, BOB, HOSTILE, UNSENDABLE, words
 from tests.annotation.rows import BARS, responses, rollouts
@@ -92,6 +95,30 @@ def test_from_argilla_to_the_page_and_back_to_argilla(folder: Path, say: Said, t
     assert ", 0 of them new" in say("pull")
     assert "nothing has changed in Argilla" in say("pull")
     assert "9 answers in Argilla, 0 of them new" in say("pull", "--whole")
+
+
+def test_what_people_said_in_argilla_comes_home_as_rows(tmp_path: Path, folder: Path, say: Said, there: Queue) -> None:
+    asked = queue(responses(rollouts(30)), bars=list(BARS), overlap=0.3)
+    say("push")
+    with pytest.raises(WaitsForPeople):
+        run(reviewed(asked), tmp_path / "root")
+    with Store.open(folder) as store:
+        items = list(store.items())
+    for number, item in enumerate(items):
+        for annotator in (ALICE, BOB)[: item.wanted]:
+            values = ({"verdict": "keep"}, {"verdict": "fix", "reasoning": HOSTILE[1], "summary": "\\boxed{1}"}, {"verdict": "discard"})[
+                number % 3
+            ]
+            there.answer(item, annotator, "submitted", values)
+    assert "20 of 20 items have as many usable answers" in say("pull")
+    home = run(reviewed(asked), tmp_path / "root")
+    rows = {row["row_id"]: row for row in shards.scan(home).collect().iter_rows(named=True)}
+    discarded = {item.row_id for number, item in enumerate(items) if number % 3 == 2}
+    edited = {item.row_id for number, item in enumerate(items) if number % 3 == 1}
+    assert not discarded & rows.keys()
+    assert edited <= rows.keys()
+    assert {rows[row_id]["reasoning"] for row_id in edited} == {HOSTILE[1]}
+    assert all(rows[row_id]["reviewed_by"] in ([ALICE], [ALICE, BOB]) for row_id in edited)
 
 
 def test_status_tells_of_both_sides_and_of_what_waits(folder: Path, say: Said, there: Queue) -> None:
