@@ -96,8 +96,8 @@ class Known:
 
 _FENCED = re.compile(r"(?ms)^[ \t]*```.*?(?:^[ \t]*```[ \t]*$|\Z)")
 _LAYOUT = re.compile(
-    r"\\(?:tag|label|(?:eq|page)?ref|cite|[hv]space|[hv]skip|rule|color|fontsize)\*?\s*\{[^{}\n]*\}|\\\\\s*\[[^\]\n]*\]|\[?\d+(?:\.\d+)?(?:em|ex|pt)\b\]?"
-    r"|_\s*(?:\{\s*\d+\s*\}|\d)|(?<![\d.,])\[\d{1,3}\]"
+    r"\\(?:tag|label|(?:eq|page)?ref|cite|[hv]space|[hv]skip|rule|color|fontsize)\*?\s*\{[^{}\n]*\}|\\\\\s*\[[^\]\n]*\]"
+    r"|(?<![\d.])\[?\d{1,4}(?:\.\d{1,4})?(?:em|ex|pt)\b\]?|_\s*(?:\{\s*\d+\s*\}|\d)|(?<![\d.,])\[\d{1,3}\]"
 )
 """What LaTeX lays out by, indices, and references in square brackets."""
 _NAMED = (
@@ -119,7 +119,7 @@ _NUMBER = re.compile(
     rf"(?<![A-Za-z\d.])(?<!\d,)(?:(?P<whole>\d+)\s+)?(?P<over>{_DECIMAL})\s*/\s*(?P<under>{_DECIMAL})(?!\s*/|[\d])"
     rf"|(?<![A-Za-z\d])(?<!\d\.)(?P<plain>{_DECIMAL})\s*(?:(?P<percent>%|percent\b|per cent\b)|(?P<scale>{_SCALE})(?![A-Za-z]))?"
 )
-_IN = re.compile(rf"({_DECIMAL})\s*(?:in|out\s+of|of|to|:)\s*({_DECIMAL})")
+_IN = re.compile(rf"(?<![\d.,])({_DECIMAL})\s*(?:in|out\s+of|of|to|:)\s*({_DECIMAL})")
 """3 in 4, 2 out of 3."""
 _FRAC = re.compile(rf"\\[dtc]?frac\s*(?:\{{\s*({_DECIMAL})\s*\}}|(\d))\s*(?:\{{\s*({_DECIMAL})\s*\}}|(\d))")
 _WORDS = re.compile(
@@ -236,17 +236,15 @@ def _generously(plain: str) -> Iterator[Fraction | str]:
     for over, under in _IN.findall(plain):
         if (share := _quotient("", over, under)) is not None:
             yield share
-    for match in _WORDS.finditer(plain):
-        for words in (match.group(), *re.split(r"[ -]+", match.group())):
+    for said in {match.group() for match in _WORDS.finditer(plain)}:
+        for words in (said, *re.split(r"[ -]+", said)):
             if one := _in_words(words):
                 yield from one.readings[0]
-    for word in re.findall(r"[a-z]+", plain.lower()):
+    for word in set(re.findall(r"[a-z]+", plain.lower())):
         yield from (_PARTS[known] for known in (word, word.removesuffix("s")) if known in _PARTS)
-    for match in _CHINESE.finditer(plain):
-        for numeral in (match.group(), *match.group()):
+    for said in {match.group() for match in _CHINESE.finditer(plain)}:
+        for numeral in (said, *said):
             if one := _in_chinese(numeral):
                 for reading in one.readings:
                     yield from reading
-    for word, part in _PARTS_ZH.items():
-        if word in plain:
-            yield part
+    yield from (part for word, part in _PARTS_ZH.items() if word in plain)

@@ -27,6 +27,8 @@ SENSIBLE: dict[str, Any] = {
     "response": "<think>\nSix times seven is forty-two.\n</think>\n\nThe answer is \\boxed{42}.",
     "reasoning": "Six times seven is forty-two.",
     "summary": "The answer is \\boxed{42}.",
+    "before_response": "<think>We do 6*7. It is forty-two, 42.</think> <answer>42</answer>",
+    "before_reasoning": "We do 6*7. It is forty-two, 42.",
     "answer": "42",
     "messages": MESSAGES,
     "prompt_id": "6e28f46eeab824f3",
