@@ -140,7 +140,13 @@ def write_passwords(folder: Path, passwords: dict[str, str]) -> Path:
 
 def _check_questions(place: ArgillaReviews, ours: Questions) -> None:
     """Guidelines may be edited in Argilla's page, and such answers carry another version; labels and tokens may not."""
-    for dataset in place.server.datasets():
+    datasets = place.server.datasets()
+    if not datasets:
+        raise ValueError(
+            f"there is no dataset {place.server.dataset!r} in the workspace {place.server.workspace!r}: push the queue first, or "
+            "name the one it was pushed to (--dataset); what has come home stays"
+        )
+    for dataset in datasets:
         if replace(dataset.questions, guidelines=ours.guidelines).version != ours.version:
             raise ValueError(
                 f"{dataset.name} asks the questions {dataset.questions.version}, the queue at home asks {ours.version}, other labels or "

@@ -128,3 +128,14 @@ def test_a_dataset_of_other_labels_is_refused(queue: Queue, tmp_path: Path) -> N
         store.push(ITEMS, Questions(guidelines=QUESTIONS.guidelines, languages=("en", "fr")))
         with pytest.raises(ValueError, match=f"asks the questions {QUESTIONS.version}"):
             pull(store, queue.place(), Link(url=queue.server.url, workspace="argilla", dataset=queue.name))
+
+
+def test_a_dataset_that_is_not_there_is_named_and_what_is_at_home_stays(queue: Queue, store: Store) -> None:
+    place, link = queue.place(), Link(url=queue.server.url, workspace="argilla", dataset=queue.name)
+    _, link = pull(store, place, link)
+    before = words(store)
+    for dataset in place.server.datasets():
+        queue.server.call("DELETE", f"/datasets/{dataset.id}")
+    with pytest.raises(ValueError, match="push the queue first, or name the one it was pushed to"):
+        pull(store, place, link)
+    assert words(store) == before
