@@ -1,22 +1,33 @@
-"""A teacher whose replies are functions of (prompt, sample) alone, for tests of rewriting; checks that it can pass and fail."""
+"""A teacher whose replies are functions of (prompt, sample) alone, for tests of rewriting; checks that it can pass and fail.
+
+`python -m tests.dataengine.rewriting ROOT` rewrites with the engine over a server, for tests that kill it.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import math
 import random
+import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
+from dataengine import keyed_log, refined_rows
+from dataengine.inference import choose
 from dataengine.inference.engine import FinishReason, Response, Sampling
 from dataengine.keep import Bar
+from dataengine.machine import Machine
 from dataengine.refinements import Refinement
 from dataengine.rewrite import rewrite
+from dataengine.run import run
 from dataengine.score import Score, scorer
 from dataengine.sources import rows
 from dataengine.step import Step
 from dataengine.templates import QUESTION
+from tests.dataengine import judging
+from tests.dataengine.served import Served
 from tests.dataengine.simulated import MODEL
 
 Said = tuple[str, FinishReason]
@@ -111,3 +122,33 @@ def loud(data: Step, **more: Any) -> Step:
         "sampling": Sampling(max_tokens=50),
     }
     return rewrite(data, MODEL, more.pop("refinement", LOUD), **{**settings, **more})
+
+
+BOTH = Refinement(name="both", text="{{ question }}", rewrites=("reasoning", "summary"), tagged=False)
+
+
+def solved(count: int, **more: Any) -> Step:
+    """Questions that the simulated model answers, rightly three times out of five; what is right replaces what was there."""
+    asked = [
+        {"question": f"what is {n}+{n}? (rate 0.6)", "answer": f"is {n + n}", "reasoning": "-", "summary": "-", "response": "-"}
+        for n in range(count)
+    ]
+    settings: dict[str, Any] = {"check": [Bar(scorer=judging.says)], "template": QUESTION, "sampling": Sampling(max_tokens=60), "tries": 3}
+    return rewrite(rows(asked, name="asked"), MODEL, BOTH, **{**settings, **more})
+
+
+def main(root: str) -> None:
+    """Rewrite 60 rows under `root`, in small blocks and segments, so that landing and packing happen all the time."""
+    refined_rows.BLOCK, keyed_log.SEGMENT, keyed_log.MANY = 8, 20_000, 4
+    engine: Any = Served(seconds=0.002)
+    choose.open_engine = lambda *_, **__: engine
+    try:
+        run(solved(60, otherwise="drop"), Path(root), machine=Machine(workers=1))
+    finally:
+        engine.close()
+
+
+if __name__ == "__main__":
+    from tests.dataengine import rewriting  # the module by its own name, as fingerprints and verifiers know it
+
+    rewriting.main(sys.argv[1])

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import random
+import subprocess
+import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +28,10 @@ from dataengine.sources import rows
 from dataengine.step import Step
 from dataengine.templates import QUESTION, Form
 from tests.dataengine import judging
-from tests.dataengine.rewriting import LOUD, Said, Teacher, is_loud, loud, rollouts, shouted, shouts
+from tests.dataengine.rewriting import LOUD, Said, Teacher, is_loud, loud, rollouts, shouted, shouts, solved
 from tests.dataengine.simulated import MODEL, Simulated
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def made(step: Step, root: Path, engine: Any, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -192,16 +199,7 @@ def test_a_service_is_asked_with_messages(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def test_the_simulated_engine_refines_with_its_truncations(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = rows(
-        [
-            {"question": f"what is {n}+{n}? (rate 0.6)", "answer": f"is {n + n}", "reasoning": "-", "summary": "-", "response": "-"}
-            for n in range(40)
-        ]
-    )
-    both = Refinement(name="both", text="{{ question }}", rewrites=("reasoning", "summary"), tagged=False)
-    step = rewrite(
-        asked, MODEL, both, check=[Bar(scorer=judging.says)], template=QUESTION, sampling=Sampling(max_tokens=60), tries=3, otherwise="drop"
-    )
+    step = solved(40, otherwise="drop")
     engine = Simulated(shuffled=4)
     folder = made(step, tmp_path, engine, monkeypatch)
     counted = figures(folder)
@@ -212,6 +210,37 @@ def test_the_simulated_engine_refines_with_its_truncations(tmp_path: Path, monke
     assert all(summary == f"It {answer}" for summary, answer in kept.select("summary", "answer").rows())
     told = pl.concat([kept, shards.read(folder, shards.REJECTED).select(kept.columns)])
     assert len(told) == 40
+
+
+def test_kills_lose_no_reply_and_change_no_byte(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "tests.dataengine.rewriting"]
+    subprocess.run([*command, str(tmp_path / "whole")], cwd=ROOT, check=True, capture_output=True)
+    moments, kills, stored = random.Random(4), 0, 0
+    while kills < 4:
+        process = subprocess.Popen([*command, str(tmp_path / "killed")], cwd=ROOT, stderr=subprocess.DEVNULL)
+        wait_until(lambda before=stored, process=process: process.poll() is not None or replies(tmp_path / "killed") > before)
+        time.sleep(moments.random() * 0.3)
+        if process.poll() is not None:
+            break
+        process.kill()
+        process.wait()
+        assert replies(tmp_path / "killed") >= stored
+        kills, stored = kills + 1, replies(tmp_path / "killed")
+    subprocess.run([*command, str(tmp_path / "killed")], cwd=ROOT, check=True, capture_output=True)
+    assert kills >= 2
+    name = solved(60, otherwise="drop").folder
+    assert files_of(tmp_path / "killed" / name) == files_of(tmp_path / "whole" / name)
+    assert figures(tmp_path / "killed" / name) == figures(tmp_path / "whole" / name)
+
+
+def replies(root: Path) -> int:
+    """Bytes of replies that are stored."""
+    return sum(path.stat().st_size for path in (root / "responses").rglob("*") if path.is_file())
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    while not condition():
+        time.sleep(0.02)
 
 
 @pytest.mark.parametrize(
