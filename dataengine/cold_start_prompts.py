@@ -58,7 +58,7 @@ ENGLISH = Words(
     asked="Solve the following problem in detail.",
     document=(
         "Problems, each with a detailed solution by somebody who first thinks aloud, doubts and verifies, and then sums up the result. "
-        "The thoughts stand after {opening} and end with {closing}."
+        "The thoughts stand after {opening} and end with {closing}; the summary follows. {result}"
     ),
 )
 CHINESE = Words(
@@ -79,7 +79,10 @@ CHINESE = Words(
     },
     shown="请仿照前面各题的解法，解答最后一道题。",
     asked="请详细解答下面的题目。",
-    document="下面的每道题都有详细的解答：解题的人先把想法说出来，不断怀疑和验证，再总结结果。想法写在 {opening} 之后，到 {closing} 结束。",
+    document=(
+        "下面的每道题都有详细的解答：解题的人先把想法说出来，不断怀疑和验证，再总结结果。"
+        "想法写在 {opening} 之后，到 {closing} 结束，后面是总结。{result}"
+    ),
 )
 
 WORDS = (ENGLISH, CHINESE)
@@ -91,8 +94,11 @@ NEXT_PROBLEM = ("=== Problem", "=== Solution", "=== 题目", "=== 解答")
 
 def worded(words: Words, form: Form, *, domain: str | None) -> str:
     """What is wanted, for one domain and with the form's tokens."""
-    result = words.result.get(domain or "", words.result[""]).format()
-    return words.how.format(opening=form.opening, closing=form.closing, result=result)
+    return words.how.format(opening=form.opening, closing=form.closing, result=_result(words, domain))
+
+
+def _result(words: Words, domain: str | None) -> str:
+    return words.result.get(domain or "", words.result[""]).format()
 
 
 def words_for(question: str, language: str | None) -> Words:
@@ -113,8 +119,8 @@ def prompt_text(question: str, examples: Sequence[Example], *, shape: str, form:
     problem = f"{_head(words.problem, len(examples) + 1, several)}\n\n{question}"
     if shape == "chat":
         intro = words.shown if examples else words.asked
-        return "\n\n".join((f"{intro} {worded(words, form, domain=domain)}", *shown, problem))
-    document = words.document.format(opening=form.opening, closing=form.closing)
+        return "\n\n".join((intro, worded(words, form, domain=domain), *shown, problem))
+    document = words.document.format(opening=form.opening, closing=form.closing, result=_result(words, domain))
     return "\n\n".join((document, *shown, problem, _head(words.solution, len(examples) + 1, several))) + "\n\n"
 
 

@@ -8,7 +8,7 @@ from dataengine.flags import parser_of, settings_of
 
 
 def command(argv: list[str]) -> None:
-    """Answers from files, Label Studio or Potato come home: dataengine review-import DIR FILE [--annotator NAME] [--annotators.7 NAME]"""
+    """Answers out of files, Label Studio or Potato: dataengine review-import DIR FILE [--annotator NAME] [--annotators '{"7": "ann"}']"""
     parser = parser_of("dataengine review-import", "Take answers out of files into a queue's store; what can not be used is named.")
     parser.add_argument("folder", type=Path, help="a queue's folder, or any finished folder of rows")
     parser.add_argument(
