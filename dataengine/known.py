@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from dataengine.learned_rates import RATES, Rates, Stratum
-from dataengine.response_lengths import RESPONSES_FOR_A_CAP, Ending, Lengths, cap, costs
+from dataengine.response_lengths import Ending, Lengths, cap, costs
 from dataengine.stopping import Goal, Mixed, Plan, Stopping
 
 
@@ -130,6 +130,6 @@ def _within(lengths: Mapping[Stratum, Lengths], group: Stratum) -> Lengths:
 
 def _cap(lengths: Mapping[Stratum, Lengths], group: Stratum, patience: float) -> int | None:
     """The group's own cap, or that of the nearest parent with responses enough to tell."""
-    while group and lengths[group].responses < RESPONSES_FOR_A_CAP:
+    while group and not lengths[group].enough_for_a_cap:
         group = group[:-1]
     return cap(lengths[group], patience=patience)

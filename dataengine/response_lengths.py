@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import Literal
 
 Ending = Literal["accepted", "other", "capped"]
@@ -15,9 +16,12 @@ Ending = Literal["accepted", "other", "capped"]
 
 BINS = 100
 """Up to 2^25 tokens."""
-RESPONSES_FOR_A_CAP = 512
-LONGER_FOR_A_CAP = 8
-"""A cap stands where at least so many responses are known to have gone beyond it."""
+OCTAVE = 4
+RESPONSES_FOR_A_CAP, ACCEPTED_FOR_A_CAP = 256, 32
+LONGER_FOR_A_CAP = 2
+"""A cap stands where at least so many responses are known to have gone beyond it: where there are none it would save nothing."""
+WELL_KNOWN, BULK, FAR = 8, 0.95, 2
+"""With fewer longer ones, no cap is nearer than FAR bins beyond the length that this share of the accepted responses stays within."""
 WEIGHT_OF_ALL = 16
 """How many responses of its own a stratum's mean lengths need to outweigh those of all."""
 
@@ -61,6 +65,11 @@ class Lengths:
     def responses(self) -> int:
         return sum(self.number.values())
 
+    @property
+    def enough_for_a_cap(self) -> bool:
+        """Whether they tell what a fresh response brings, and how long right ones are."""
+        return self.responses >= RESPONSES_FOR_A_CAP and self.number["accepted"] >= ACCEPTED_FOR_A_CAP
+
 
 def costs(own: Lengths, of_all: Lengths) -> tuple[float, float]:
     """Mean tokens of an accepted response and of any other, shrunk towards the mean over all strata; (1, 1) before any is known."""
@@ -79,12 +88,12 @@ def _mean(tokens: int, number: int, before: float) -> float:
 
 
 def cap(lengths: Lengths, *, patience: float) -> int | None:
-    """The shortest length beyond which every way of going on pays `patience` times less per token than a fresh response; None: no such.
+    """The shortest length at which every way of going on pays `patience` times less per token than a fresh response; None: no such.
 
     Chances of ending in a bin come from the responses that reached it (Kaplan and Meier 1958: what a cap cut says nothing beyond the cap).
-    One accepted response more than were seen, spread evenly over the bins ahead, stands for what chance may have hidden.
+    What chance may have hidden is assumed (Lindy's law): one response more went on there, as long again as it had run, and was right.
     """
-    if lengths.responses < RESPONSES_FOR_A_CAP or not lengths.number["accepted"]:
+    if not lengths.enough_for_a_cap:
         return None
     fresh = lengths.number["accepted"] / sum(lengths.tokens.values())
     accepted, other, capped = (lengths.in_bin[ending] for ending in ("accepted", "other", "capped"))
@@ -92,25 +101,35 @@ def cap(lengths: Lengths, *, patience: float) -> int | None:
     for bin_ in range(BINS - 1, -1, -1):
         reached[bin_] = reached[bin_ + 1] + accepted[bin_] + other[bin_] + capped[bin_]
     longest = max(bin_ for bin_ in range(BINS) if accepted[bin_] or other[bin_])
-    best: int | None = None
-    for start in range(longest - 1, -1, -1):
-        if sum(accepted[start + 1 :]) + sum(other[start + 1 :]) < LONGER_FOR_A_CAP:
+    bulk = _bulk(accepted)
+    for start in range(longest):
+        longer = sum(accepted[start + 1 :]) + sum(other[start + 1 :])
+        if longer < LONGER_FOR_A_CAP:
+            return None
+        if longer < WELL_KNOWN and start < bulk:
             continue
-        if patience * _best_going_on(accepted, other, reached, start=start, longest=longest) >= fresh:
-            break
-        best = start
-    return None if best is None else end_of(best)
+        if patience * _best_going_on(accepted, other, reached, start=start, longest=longest) < fresh:
+            return end_of(start)
+    return None
+
+
+def _bulk(accepted: list[int]) -> int:
+    """The bin that ends FAR times beyond what BULK of the accepted responses stay within."""
+    within = accumulate(accepted)
+    return FAR + next(bin_ for bin_, seen in enumerate(within) if seen >= BULK * sum(accepted))
 
 
 def _best_going_on(accepted: list[int], other: list[int], reached: list[int], *, start: int, longest: int) -> float:
     """Most accepted per token over every length to which a response longer than bin `start` could be let go on."""
     alive, right, tokens, best = 1.0, 0.0, 0.0, 0.0
-    hidden = 1.0 / (longest - start) / reached[start + 1]
-    for bin_ in range(start + 1, longest + 1):
-        at_risk = reached[bin_]
+    assumed = 1.0 / (1 + reached[start + 1])
+    known = 1.0 - assumed
+    for bin_ in range(start + 1, min(BINS - 1, max(longest, start + OCTAVE)) + 1):
+        at_risk = max(1, reached[bin_])
         ending = (accepted[bin_] + other[bin_]) / at_risk
-        tokens += alive * (1 - ending / 2) * (end_of(bin_) - end_of(bin_ - 1))
-        right += alive * accepted[bin_] / at_risk + hidden
+        assumed_left = max(0.0, 1 - (bin_ - start - 0.5) / OCTAVE)
+        tokens += (known * alive * (1 - ending / 2) + assumed * assumed_left) * (end_of(bin_) - end_of(bin_ - 1))
+        right += known * alive * accepted[bin_] / at_risk + assumed * (bin_ - start <= OCTAVE) / OCTAVE
         alive *= 1 - ending
         best = max(best, right / max(tokens, 1.0))
     return best

@@ -23,9 +23,9 @@ from dataengine.stopping import Plan
 
 __all__ = ["Adaptive", "Ask", "Decision", "Fixed", "Outcome", "Policy", "Prompt", "Spending"]
 
-FIRST_BLOCK, LARGEST_BLOCK = 512, 16_384
+FIRST_BLOCK, LARGEST_BLOCK = 256, 16_384
 """Prompts of the first block, and of every block from where doubling has come so far."""
-YOUNG = 5
+YOUNG = 6
 """The first blocks (8,192 prompts) also learn from their own first waves; later ones from complete records of blocks before alone."""
 PILOT_PROMPTS, PILOT_SAMPLES = 8, 8
 """With a budget, the first block and its first round: they only measure how long a response is."""
@@ -44,14 +44,12 @@ class Spending:
         self._blocks = Blocks()
         quotas = policy.quotas if isinstance(policy, Adaptive) else {}
         self._coming = PromptsComing(prompts, quotas=quotas, settled=self._blocks.settled, drop=self._drop)
+        self._fresh: list[int] = []
         self._ready: list[int] = []
         self._round: list[int] | None = None
         self._allowance = 0.0
         self._in_rounds = False
-        self._waiting = 0
-        self._outstanding = 0
-        self._told = 0
-        self._tokens = 0
+        self._waiting = self._outstanding = self._told = self._tokens = 0
         self._decisions: deque[Decision] = deque()
         self._figures = SpendingFigures()
         self._second_look = 2 * policy.want if isinstance(policy, Adaptive) else 0
@@ -65,6 +63,10 @@ class Spending:
             queue = self._ready if self._round is None else self._round
             if self._round is not None and self._allowance <= 0:
                 self._end_round()
+            elif self._fresh:
+                made.append(self._ask(heappop(self._fresh)))
+            elif self._first_waves_first and (self._open_next() or self._next_block()):
+                continue
             elif queue:
                 made.append(self._ask(heappop(queue)))
             elif self._open_next() or self._next_block() or (self._ready and self._round is None):
@@ -73,17 +75,16 @@ class Spending:
                 break
         return made
 
+    @property
+    def _first_waves_first(self) -> bool:
+        """Whether the last block is young: then second waves wait for all of its first ones, and first ones for nothing."""
+        return self._round is None and len(self._blocks) <= YOUNG and not (isinstance(self.policy, Adaptive) and self.policy.budget)
+
     def tell(self, prompt: int, sample: int, outcome: Outcome) -> None:
         """What became of one asked sample."""
         at = self._open[prompt]
         assert 0 <= sample < at.asked, f"sample {sample} of prompt {prompt} was not asked; {at.asked} were"
-        at.told += 1
-        at.accepted += outcome.accepted is True
-        at.truncated += outcome.truncated and not outcome.accepted
-        at.unjudged += outcome.accepted is None and not outcome.truncated
-        at.wrong += outcome.accepted is False and not outcome.truncated
-        capped = outcome.truncated and at.cap is not None
-        at.responses.append(("accepted" if outcome.accepted else "capped" if capped else "other", outcome.tokens))
+        at.add(outcome)
         self._outstanding -= 1
         self._told += 1
         self._tokens += outcome.tokens
@@ -166,14 +167,12 @@ class Spending:
                 share.waiting.append(index)
                 return self._divide_again(at.block)
             at.wave = min(at.wave, affords)
-        fresh = self._round is not None and not self._open[index].asked
-        heappush(self._round if fresh and self._round is not None else self._ready, index)
+        if at.asked:
+            return heappush(self._ready, index)
+        return heappush(self._round if self._round is not None else self._fresh if self._first_waves_first else self._ready, index)
 
     def _why_given_up(self, at: Record, known: Known, plan: Plan) -> str:
-        seen = f"{at.accepted} of {at.asked} accepted"
-        apart = [f"{number} {what}" for number, what in ((at.truncated, "cut"), (at.unjudged, "not judged")) if number]
-        numbers = known.why_stop(at.stratum, plan, accepted=at.accepted, missed=at.missed)
-        return f"given up: {seen}{' (' + ', '.join(apart) + ')' if apart else ''}, {numbers}"
+        return f"given up: {at}, {known.why_stop(at.stratum, plan, accepted=at.accepted, missed=at.missed)}"
 
     def _ask(self, index: int) -> Ask:
         at = self._open[index]
@@ -241,7 +240,7 @@ class Spending:
         coin, dice = prompt.drawn()
         quotas = isinstance(self.policy, Adaptive) and self.policy.quotas
         stratum = (prompt.bucket, *prompt.stratum) if quotas else prompt.stratum
-        at = self._open[index] = Record(prompt, stratum, coin, dice >= UNCAPPED, block)
+        at = self._open[index] = Record(prompt, stratum, coin, block.number < YOUNG or dice >= UNCAPPED, block)
         block.opened += 1
         block.pending = [one + 1 for one in block.pending]
         self._figures.add(prompt.stratum, prompts=1)
@@ -391,7 +390,7 @@ class Spending:
 
     def _end(self, why: str) -> None:
         """Decide everything that is open or still to come."""
-        self._ready, self._round, self._waiting = [], None, 0
+        self._fresh, self._ready, self._round, self._waiting = [], [], None, 0
         for block in self._blocks.between():
             block.waiting, block.share = [[], []], None
         for index in sorted(self._open):

@@ -80,6 +80,20 @@ class Record:
     wave: int = 0
     responses: list[tuple[Ending, int]] = field(default_factory=list)
 
+    def __str__(self) -> str:
+        apart = [f"{number} {what}" for number, what in ((self.truncated, "cut"), (self.unjudged, "not judged")) if number]
+        return f"{self.accepted} of {self.asked} accepted{' (' + ', '.join(apart) + ')' if apart else ''}"
+
+    def add(self, outcome: Outcome) -> None:
+        """One outcome more."""
+        self.told += 1
+        self.accepted += outcome.accepted is True
+        self.truncated += outcome.truncated and not outcome.accepted
+        self.unjudged += outcome.accepted is None and not outcome.truncated
+        self.wrong += outcome.accepted is False and not outcome.truncated
+        capped = outcome.truncated and self.cap is not None
+        self.responses.append(("accepted" if outcome.accepted else "capped" if capped else "other", outcome.tokens))
+
     @property
     def tokens(self) -> int:
         """Spent on it so far."""

@@ -7,13 +7,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count, islice
-from types import SimpleNamespace
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from dataengine import spending
+from dataengine import response_lengths, spending
 from dataengine.spending import Adaptive, Decision, Fixed, Outcome, Policy, Prompt, Spending
 from dataengine.step import identity
 
@@ -94,13 +93,13 @@ def drive(world: World, policy: Policy, *, order: Order, in_flight: int = 24, la
 @contextmanager
 def small_blocks() -> Iterator[None]:
     """Blocks so small that few prompts go through every stage of them."""
-    kept = SimpleNamespace(**{name: getattr(spending, name) for name in ("FIRST_BLOCK", "LARGEST_BLOCK", "YOUNG", "PILOT_PROMPTS")})
-    spending.FIRST_BLOCK, spending.LARGEST_BLOCK, spending.YOUNG, spending.PILOT_PROMPTS = 6, 12, 3, 3
-    try:
+    small = {"FIRST_BLOCK": 6, "LARGEST_BLOCK": 12, "YOUNG": 3, "PILOT_PROMPTS": 3}
+    few = {"RESPONSES_FOR_A_CAP": 8, "ACCEPTED_FOR_A_CAP": 2, "LONGER_FOR_A_CAP": 1, "FAR": 0}
+    with pytest.MonkeyPatch.context() as patch:
+        for module, numbers in ((spending, small), (response_lengths, few)):
+            for name, number in numbers.items():
+                patch.setattr(module, name, number)
         yield
-    finally:
-        for name, value in vars(kept).items():
-            setattr(spending, name, value)
 
 
 @st.composite
