@@ -61,8 +61,8 @@ def test_text_is_shown_as_it_is_and_comes_home_untouched_or_as_it_was_edited(arg
     submit("keep")
     (answer,) = place.answers()
     assert (answer.verdict, answer.values["reasoning"]) == ("keep", TEXT)
+    page.reload()  # to the one that is left
     page.get_by_text("1 of 1").first.wait_for()
-    page.wait_for_timeout(1_000)  # the form of the next record is put in place of the former
     page.locator("[contenteditable]").first.click()
     page.keyboard.press("Control+End")
     page.keyboard.type(" edited <b>!")
