@@ -74,12 +74,13 @@ def test_no_kill_of_the_server_loses_an_answer_that_it_confirmed(tmp_path: Path)
     for person in people:
         person.start()
     try:
-        for _ in range(KILLS):
-            time.sleep(moments.uniform(0.2, 1.2))
+        for kill in range(1, KILLS + 1):
+            while sum(map(len, confirmed.values())) < 10 * kill and all(person.is_alive() for person in people):
+                time.sleep(0.01)  # it is at work again, however busy the machine is
+            time.sleep(moments.uniform(0.0, 0.3))
             server.end(signal.SIGKILL)
             server = Server(folder, PEOPLE, port=address[1])
     finally:
-        time.sleep(0.5)
         ended.set()
         for person in people:
             person.join()
@@ -87,7 +88,7 @@ def test_no_kill_of_the_server_loses_an_answer_that_it_confirmed(tmp_path: Path)
     with Store.open(folder) as store:
         there = {(answer.item_id, answer.annotator): answer.values["comment"] for answer in store.answers() if answer.status == "submitted"}
     lost = [item for name, given in confirmed.items() for item, comment in given.items() if there.get((item, name)) != comment]
-    assert sum(map(len, confirmed.values())) > 10 * KILLS
+    assert sum(map(len, confirmed.values())) >= 10 * KILLS
     assert not lost
 
 
