@@ -4,9 +4,9 @@
 starts `dataengine review` as a process of its own and five people in another one. Each asks for the next row (every item wants two
 annotators), saves a draft that holds the whole edited text, submits it, and begins again at once (`--pause` seconds of thinking in
 between). Times are what a person waits: from sending the request to having read and parsed the whole answer. With `--kills` the server is
-killed with SIGKILL at random moments and started again; at the end every answer that it had confirmed is looked for in the store, with its
-text. The kernel survives such a kill, so it says nothing of power cuts: for these there is the fsync of every commit
-(annotation/database.py).
+killed with SIGKILL at random moments (up to twice `seconds / kills` after it began to answer) and started again; at the end every answer
+that it had confirmed is looked for in the store, with its text. The kernel survives such a kill, so it says nothing of power cuts: for
+these there is the fsync of every commit (annotation/database.py).
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -67,11 +68,12 @@ def measured(scratch: Path, wanted: argparse.Namespace) -> dict[str, Any]:
     people.start()
     moments = random.Random(wanted.seed)
     for _ in range(wanted.kills):
-        time.sleep(moments.uniform(0.1, 2 * wanted.seconds / max(wanted.kills, 1)))
+        _at_work(server)
+        time.sleep(moments.uniform(0.0, 2 * wanted.seconds / wanted.kills))
         server.end(signal.SIGKILL)
         server = Server(folder, PEOPLE, port=server.address[1])
-    if not wanted.kills:
-        time.sleep(wanted.seconds)
+    _at_work(server)
+    time.sleep(2.0 if wanted.kills else wanted.seconds)
     ours.send("enough")
     waits, confirmed, refused = ours.recv()
     people.join()
@@ -92,6 +94,12 @@ def measured(scratch: Path, wanted: argparse.Namespace) -> dict[str, Any]:
         "lost": lost,
         "wrong": wrong,
     }
+
+
+def _at_work(server: Server) -> None:
+    """Return once it answers: on a busy machine it may take a while to start."""
+    with closing(Person(server.address, server.token(PEOPLE[0]))) as person:
+        assert person.call("GET", "/api/me")[0] == 200
 
 
 def _people(address: tuple[str, int], tokens: Mapping[str, str], pause: float, pipe: Any) -> None:
