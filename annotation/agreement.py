@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import krippendorff
@@ -66,10 +66,14 @@ def agreement(answers: Iterable[Answer], rows: pl.DataFrame | None = None, *, se
         found.append(_agreement(question, PEOPLE, units, scaled, level=level, domain=domain, seed=seed))
     for scorer in [name for name, dtype in (rows.schema.items() if rows is not None else ()) if dtype == pl.Boolean]:
         assert rows is not None
+        values = _values(given)["verdict"]
         sides = dict(rows.filter(pl.col("item_id").is_not_null()).select("item_id", scorer).drop_nulls().iter_rows())
-        units = [_with_scorer(of, good=sides[item_id]) for item_id, of in _values(given)["verdict"].items() if item_id in sides]
+        units = [_with_scorer(of, good=sides[item_id]) for item_id, of in values.items() if item_id in sides]
         pairs = [sum((np.outer(u, u) - np.diag(u) for u in each), start=np.zeros((2, 2))) for each in units]
-        found.append(_agreement("good", scorer, units, pairs, level="nominal", domain=["no", "yes"], seed=seed))
+        against = _agreement("good", scorer, units, pairs, level="nominal", domain=["no", "yes"], seed=seed)
+        seen = {sides[item_id] for item_id in values if item_id in sides}
+        constant = f"it {'passes' if seen == {True} else 'fails'} every answered row, so alpha can not be above 0"
+        found.append(replace(against, note=constant) if len(seen) == 1 and against.alpha is not None else against)
     return found
 
 

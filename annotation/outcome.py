@@ -11,6 +11,7 @@ from annotation.answer import TEXTS, Answer, problems_of, usable
 from annotation.edits import edits_of
 from annotation.item import Item
 from annotation.questions import Questions
+from dataengine.lines import whole
 
 WAITING = "waiting"
 """The state of an item that has fewer usable answers than are wanted."""
@@ -64,13 +65,13 @@ def _edited(answer: Answer, item: Item) -> dict[str, str]:
 
 
 def columns_of(outcome: Outcome, item: Item) -> dict[str, Any]:
-    """The row's REVIEWED columns, but for `raw_response`."""
+    """The row's REVIEWED columns, but for `raw_response`; half characters, which no column can hold, are U+FFFD, but `answers` has them."""
     counted = outcome.counted
     marks = [mark for answer in counted if (mark := readability_of(answer)) is not None]
     times = [answer.seconds for answer in counted if answer.seconds is not None]
     fixed = outcome.state == "fix"
     edits = [edit for name in TEXTS if fixed for edit in edits_of(name, getattr(item, name), outcome.texts[name])]
-    return {
+    found = {
         "human": None if outcome.state == WAITING else {"value": 0.0 if outcome.state == "discard" else 1.0, "reason": said(outcome)},
         "reviewed_by": sorted(answer.annotator for answer in counted) or None,
         "guideline": ", ".join(sorted({answer.guideline for answer in counted if answer.guideline})) or None,
@@ -79,6 +80,7 @@ def columns_of(outcome: Outcome, item: Item) -> dict[str, Any]:
         "edits": json.dumps(edits) if fixed else None,
         "answers": json.dumps([_plain(answer) for answer in counted]) if counted else None,
     }
+    return whole(found)
 
 
 def said(outcome: Outcome) -> str:
@@ -91,7 +93,7 @@ def said(outcome: Outcome) -> str:
     reasons = list(dict.fromkeys(str(reason) for each in given for reason in (each if isinstance(each, list | tuple) else ())))
     comments = [str(answer.values["comment"]).strip() for answer in against if answer.values.get("comment")]
     told = f" ({'; '.join(comments)[:300]})" if any(comments) else ""
-    return f"discard{of}: {', '.join(reasons) or 'no reason given'}{told}"
+    return whole(f"discard{of}: {', '.join(reasons) or 'no reason given'}{told}")
 
 
 def readability_of(answer: Answer) -> int | None:

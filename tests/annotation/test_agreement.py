@@ -95,6 +95,14 @@ def test_people_are_compared_with_each_scorer_where_it_judged() -> None:
     assert luck.low < luck.alpha
 
 
+def test_a_scorer_that_says_the_same_of_every_row_is_named() -> None:
+    rows = pl.DataFrame({"item_id": [str(n) for n in range(20)], "blind": [True] * 20})
+    blind = found([said(n, "ann", ["keep", "discard"][n % 2]) for n in range(20)], rows)["good", "blind"]
+    assert blind.alpha is not None
+    assert blind.alpha <= 0
+    assert blind.note == "it passes every answered row, so alpha can not be above 0"
+
+
 def test_an_item_with_one_answer_has_nobody_to_agree_with() -> None:
     lone = [said(n, "ann", "keep") for n in range(10)]
     pair = [said(n, who, ["keep", "discard"][n % 2]) for n in range(20, 24) for who in ("ann", "bo")]
