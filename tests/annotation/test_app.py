@@ -15,7 +15,10 @@ from annotation.app import review_app
 from annotation.guard import LARGEST
 from annotation.item import Finding, Item, Said
 from annotation.questions import Questions
+from annotation.queue import queue
 from annotation.store import Store
+from dataengine.run import run
+from tests.annotation.rows import BARS, responses, rollouts
 
 QUESTIONS = Questions(guidelines="Judge.")
 ITEMS = [
@@ -274,3 +277,29 @@ def test_a_row_with_a_new_text_is_asked_again_and_an_open_tab_is_told(alice: Tes
     store.push([new], QUESTIONS)
     assert told(alice.post(f"/api/items/{old.item_id}/answer", json=KEEP))["current"] is False
     assert told(alice.get("/api/next"))["item"]["item_id"] == new.item_id
+
+
+def test_the_summary_of_a_queue_tells_agreement_and_how_wrong_the_filters_are(tmp_path: Path) -> None:
+    folder = run(queue(responses(rollouts(12)), bars=BARS, audit=1.0, overlap=1.0), tmp_path)
+    with Store.open(folder) as store:
+        people = [
+            _with_token(TestClient(review_app(store, queue="q", folder=folder), base_url="http://localhost"), token)
+            for token in Annotators(store.database).tokens(["alice", "bob"]).values()
+        ]
+        assert told(people[0].get("/api/summary"))["progress"]["done"] == 0
+        for item in store.items():
+            for person in people:
+                told(person.post(f"/api/items/{item.item_id}/answer", json=KEEP))
+        summary = told(people[0].get("/api/summary"))
+    assert {each["question"] for each in summary["agreement"]} >= {"verdict", "readability", "good"}
+    wrong = {(each["of"], each["error"]): each["rate"] for each in summary["filter_errors"]}
+    assert (wrong["all bars", "false keep"], wrong["all bars", "false drop"]) == (0.0, 1.0)
+
+
+def test_any_finished_folder_of_rows_can_be_reviewed(tmp_path: Path) -> None:
+    folder = run(responses(rollouts(9)), tmp_path)
+    with Store.open(folder) as store, TestClient(review_app(store, queue="q", folder=folder), base_url="http://localhost") as client:
+        _with_token(client, Annotators(store.database).tokens(["alice"])["alice"])
+        told(client.post(f"/api/items/{told(client.get('/api/next'))['item']['item_id']}/answer", json=KEEP))
+        summary = told(client.get("/api/summary"))
+    assert (summary["progress"], summary["filter_errors"]) == ({"items": 9, "done": 1}, [])
