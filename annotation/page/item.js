@@ -40,7 +40,9 @@ export function laidOut({ item, others = [], current = true }, questions, { fold
 
 function head(item, others) {
   const { domain, language, ...rest } = item.metadata;
-  const chips = Object.entries({ domain, language, standing: item.standing, ...rest }).filter(([, value]) => value !== undefined && value !== null && value !== "");
+  const scorers = new Set(item.said.map(({ scorer }) => scorer)); // their values stand below, with the reasons
+  const chips = Object.entries({ domain, language, standing: item.standing, ...rest })
+    .filter(([name, value]) => !scorers.has(name) && value !== undefined && value !== null && value !== "");
   return h(
     "header",
     { class: "head" },
