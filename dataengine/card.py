@@ -10,6 +10,7 @@ from typing import Any
 import polars as pl
 
 from dataengine import shards
+from dataengine.card_reviews import review_lines
 from dataengine.explain import bars_of, scorers_of
 from dataengine.funnel import folders_before, funnel
 from dataengine.shards import write_atomically
@@ -22,6 +23,8 @@ TOKENS = ("prompt_tokens", "response_tokens", "tokens")
 """Columns that count tokens: of the model that answered, and of the student where somebody counted them."""
 STRATA = "strata"
 """Among a sampling step's figures, those of each kind of prompt."""
+BY = "by"
+"""Among a review's figures, those of each annotator: they have a table."""
 MOST = 40
 """Values of one column that are shown."""
 LICENSES = frozenset(
@@ -75,6 +78,7 @@ def card_text(folder: Path, root: Path, *, title: str, files: Mapping[str, str] 
     yield from _funnel_lines(folder, root)
     yield from _truncated(road)
     yield from _verdicts(road)
+    yield from review_lines(road)
     yield from _quotas(road)
     yield from _strata(road)
     yield from _figures(road)
@@ -237,7 +241,7 @@ def _figures(road: Sequence[tuple[Path, Mapping[str, Any]]]) -> Iterator[str]:
 
 def _flat(notes: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, int | float]]:
     for name, value in notes.items():
-        if name == STRATA:
+        if name in (STRATA, BY):
             continue
         if isinstance(value, Mapping):
             yield from _flat(value, f"{before}{name} ")
