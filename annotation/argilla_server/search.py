@@ -38,6 +38,10 @@ from annotation.argilla_server.text_query import Query, read_query, shown
 MOST_TERMS = 2**14
 """Values of a metadata property that are counted, as many as the Elasticsearch engine counts."""
 
+RANK = "rank"
+RANKS_TOGETHER = 50
+"""So many are in an order of each person's own: fewer, and people who share a queue meet at the same records."""
+
 
 @SearchEngine.register("sqlite")
 class SqliteSearch(SearchEngine):
@@ -113,13 +117,24 @@ class SqliteSearch(SearchEngine):
         limit: int = 100,
         user_id: UUID | str | None = None,
     ) -> SearchResponses:
-        """Records by `sort`; else by relevance; with a user in an order that is random and the same each time for that user."""
+        """Records by `sort`; else by relevance; with a user in an order that is random and the same each time for that user.
+
+        Where records have a number `rank` in their metadata, as our queues do, people begin with the first RANKS_TOGETHER of them.
+        """
         ids = _left_over(dataset, filter) + order(sort or [])
         scores = await asyncio.to_thread(_scores, ids, _Words.of(dataset, query))
         if user_id is not None:
             scores = {record: score * _draw(str(user_id), record) for record, score in scores.items()}
-        ranked = list(scores) if sort else sorted(scores, key=lambda record: -scores[record])
+        places = await self._places(dataset) if user_id is not None and query is None and not sort else {}
+        ranked = list(scores) if sort else sorted(scores, key=lambda record: (places.get(record, 0), -scores[record]))
         return _found(ranked[offset : offset + limit], scores, total=len(ranked))
+
+    async def _places(self, dataset: Dataset) -> dict[str, int]:
+        """For each record the group that it is asked with; nothing where the dataset has no ranks."""
+        if not any(each.name == RANK and each.type == MetadataPropertyType.integer for each in dataset.metadata_properties):
+            return {}
+        ranks = Sql(f"SELECT r.id, v.value / {RANKS_TOGETHER} FROM records r, {METADATA} WHERE", (f'$."{RANK}"',))
+        return dict(await _rows(ranks + Sql("v.type = 'integer' AND r.dataset_id = ?", (dataset.id.hex,))))
 
     async def similarity_search(
         self,

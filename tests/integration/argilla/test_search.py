@@ -172,6 +172,20 @@ def test_the_order_is_each_persons_own_and_stays(pool: Pool) -> None:
     assert left == [name for name in orders["carol"] if name in left], "a filter takes records out and moves none"
 
 
+def test_records_with_a_rank_are_asked_in_its_order_and_within_it_in_each_persons_own(argilla_server: Argilla) -> None:
+    made = made_dataset(argilla_server, "ranked")
+    argilla_server.call("POST", f"/datasets/{made}/metadata-properties", {"name": "rank", "title": "r", "settings": {"type": "integer"}})
+    items = [{"external_id": f"r{i}", "fields": {"text": "t"}, "metadata": {"rank": i}} for i in random.Random(0).sample(range(120), k=120)]
+    argilla_server.call("POST", f"/datasets/{made}/records/bulk", {"items": items})
+    ranked = Pool(argilla_server, made, {}, [], {})
+    orders = [[int(name[1:]) for name in ranked.search(who=who)[0]] for who in ("alice", "bob")]
+    together = [list(range(50)), list(range(50, 100)), list(range(100, 120))]
+    assert all([sorted(order[:50]), sorted(order[50:100]), sorted(order[100:])] == together for order in orders)
+    assert orders[0][:50] != orders[1][:50]
+    assert [ranked.search(who="bob", limit=1, offset=at)[0] for at in (0, 49, 119)] == [[f"r{orders[1][at]}"] for at in (0, 49, 119)]
+    argilla_server.call("DELETE", f"/datasets/{made}")
+
+
 def test_metadata_by_terms_and_ranges(pool: Pool) -> None:
     def of(i: int) -> dict[str, Any]:
         return pool.rows[i]["metadata"]
