@@ -37,10 +37,7 @@ class Heard:
                 found.problems.append(f"{where}: there is no item {answer.item_id!r} in this queue: is it the file of another queue?")
                 continue
             restored = with_line_ends(answer, item)
-            faults = [] if restored.verdict == "discard" else problems_of(restored, item, questions)
-            faults += [fault] if (fault := unknown_question(restored.values)) else []
-            if restored.guideline and restored.guideline != questions.version:
-                faults.append(f"it answers the questions {restored.guideline}, and the queue asks {questions.version}: export again")
+            faults = [] if restored.verdict == "discard" else faults_of(restored, item, questions)
             if faults:
                 found.problems += [f"{where}: {fault}" for fault in faults]
             else:
@@ -51,6 +48,16 @@ class Heard:
         """The problems as one message."""
         more = f"\n  and {len(self.problems) - TOLD:,} more" if len(self.problems) > TOLD else ""
         return "".join(f"\n  {problem}" for problem in self.problems[:TOLD]) + more
+
+
+def faults_of(answer: Answer, item: Item, questions: Questions) -> list[str]:
+    """Why an answer out of a file can not be used, each with the way out."""
+    faults = problems_of(answer, item, questions)
+    if fault := unknown_question(answer.values):
+        faults.append(fault)
+    if answer.guideline and answer.guideline != questions.version:
+        faults.append(f"it answers the questions {answer.guideline}, and the queue asks {questions.version}: export again")
+    return faults
 
 
 def with_line_ends(answer: Answer, item: Item) -> Answer:
