@@ -51,6 +51,7 @@ def _make_or_reuse(step: Step, root: Path, machine: Machine, home: SecondHome | 
             return
         say(f"{position} {step.folder}")
         started = time.monotonic()
+        shards.clear_unfinished(folder)
         if home and any(isinstance(each, Model) for each in ancestors(step)):
             home.fetch_logs()
         manifest = _make(step, root, machine, home)

@@ -60,6 +60,13 @@ def write_atomically(path: Path, write: Callable[[BinaryIO], Any]) -> None:
     sync_folder(path.parent)
 
 
+def clear_unfinished(folder: Path) -> None:
+    """Remove what writers that were killed have left in a folder; for whoever alone may write there."""
+    for unfinished in folder.rglob(".*.*.tmp"):
+        if unfinished.suffixes[-2][1:].isdigit():
+            unfinished.unlink(missing_ok=True)
+
+
 def sync_folder(folder: Path) -> None:
     """Make renames in this folder survive a power cut."""
     descriptor = os.open(folder, os.O_RDONLY)

@@ -121,6 +121,19 @@ def test_a_half_written_shard_without_a_journal_line_is_not_trusted(tmp_path: Pa
     assert len(shards.read(run(step, tmp_path))) == 4
 
 
+def test_what_killed_writers_have_left_is_cleared_away(tmp_path: Path) -> None:
+    step = counted(shards=2)
+    place = step.place(tmp_path)
+    (place / "rejected").mkdir(parents=True)
+    left = [place / ".00000.parquet.4711.tmp", place / "rejected" / ".00001.parquet.12.tmp"]
+    kept = [place / ".notes.tmp", place / "notes.12.tmp"]
+    for path in (*left, *kept):
+        path.write_bytes(b"half a shard")
+    run(step, tmp_path)
+    assert not any(path.exists() for path in left)
+    assert all(path.exists() for path in kept)
+
+
 def test_worker_processes_write_what_this_process_writes(tmp_path: Path) -> None:
     data = counted(shards=3, size=3_000)
     step = keep(score(data, [long_enough]), has_letter.with_(letter="7"))
