@@ -47,9 +47,9 @@ def _row(place: int, draw: random.Random, *, characters: int, wanted: int) -> di
 class Server:
     """`dataengine review` in a process; `links` are the annotators' addresses, `address` is (host, port)."""
 
-    def __init__(self, folder: Path, annotators: Sequence[str], *, port: int = 0) -> None:
+    def __init__(self, folder: Path, annotators: Sequence[str], *, port: int = 0, more: Sequence[str] = ()) -> None:
         code = "import sys\nfrom dataengine.commands.review import command\ncommand(sys.argv[1:])"
-        command = [sys.executable, "-c", code, str(folder), "--port", str(port), "--annotators", ",".join(annotators)]
+        command = [sys.executable, "-c", code, str(folder), "--port", str(port), "--annotators", ",".join(annotators), *more]
         self.process = subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0)
         self.links = dict(line.split() for line in self._lines())
         host, _, found = next(iter(self.links.values())).removeprefix("http://").partition("/")[0].rpartition(":")

@@ -248,6 +248,13 @@ def test_pages_of_other_sites_get_nothing(alice: TestClient, headers: dict[str, 
     told(alice.get("/api/me", headers=headers), status)
 
 
+@pytest.mark.parametrize(("host", "status"), [("10.0.0.5:8377", 200), ("review.lab", 200), ("evil.com", 403), ("[fe80::1]:8377", 200)])
+def test_beyond_loopback_bare_addresses_and_the_names_that_were_given_are_answered(store: Store, host: str, status: int) -> None:
+    page = TestClient(review_app(store, queue="q", hosts=["review.lab", "*"]), base_url="http://127.0.0.1:8377")
+    _with_token(page, Annotators(store.database).tokens(["alice"])["alice"])
+    told(page.get("/api/me", headers={"Host": host, "Origin": f"http://{host}"}), status)
+
+
 def test_a_body_that_is_too_large_or_no_json_is_told_so(alice: TestClient) -> None:
     url = f"/api/items/{ITEMS[0].item_id}/draft"
     large = json.dumps({"values": {"reasoning": "x" * LARGEST}, "version": 0})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import random
 import signal
+import socket
 import stat
 import threading
 import time
@@ -53,6 +54,14 @@ def test_a_second_server_on_a_queue_is_told_who_serves_it(tmp_path: Path) -> Non
     finally:
         first.end(signal.SIGKILL)
     Server(folder, ["alice"]).end(signal.SIGINT)
+
+
+def test_beyond_loopback_it_warns_and_the_link_names_this_machine(tmp_path: Path) -> None:
+    server = Server(a_queue(tmp_path, 3), ["alice"], more=("--host", "0.0.0.0"))
+    assert server.links["alice"].startswith(f"http://{socket.gethostname()}:{server.address[1]}/#token=")
+    with closing(Person(("127.0.0.1", server.address[1]), server.token("alice"))) as alice:
+        assert alice.call("GET", "/api/me")[0] == 200
+    assert "not encrypted" in server.end(signal.SIGINT)
 
 
 def test_a_folder_that_can_not_be_reviewed_says_why(tmp_path: Path) -> None:
