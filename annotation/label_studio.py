@@ -69,7 +69,7 @@ def heard(path: Path, annotators: Mapping[str, str]) -> Heard:
         tasks = json.loads(path.read_bytes().removeprefix(b"\xef\xbb\xbf").decode("utf-8", "surrogatepass"))
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
         raise ValueError(f"{path} is no whole JSON export of Label Studio ({error}): export again") from None
-    found = Heard()
+    found, addresses = Heard(), _addresses(tasks)
     for number, task in enumerate(tasks, start=1):
         data = task.get("data") if isinstance(task, dict) else None
         if not isinstance(data, dict) or not isinstance(data.get("item_id"), str):
@@ -77,7 +77,7 @@ def heard(path: Path, annotators: Mapping[str, str]) -> Heard:
                 f"{path}, task {number} has no data.item_id: export the project as JSON (not JSON-MIN), with the tasks made here"
             )
         for given, draft in _given(task):
-            who = _who(given, annotators)
+            who = _who(given, annotators, addresses)
             where = f"task {task.get('id', number)} by {who or 'nobody'}"
             try:
                 found.answers.append((where, _answer(given, data, who=who, draft=draft)))
@@ -92,13 +92,28 @@ def _given(task: Mapping[str, Any]) -> Iterator[tuple[Mapping[str, Any], bool]]:
     yield from ((annotation, False) for annotation in task.get("annotations") or [] if isinstance(annotation, dict))
 
 
-def _who(given: Mapping[str, Any], annotators: Mapping[str, str]) -> str:
-    """The annotator's name as given, else the address, else `user 7`."""
-    user = given.get("completed_by") or given.get("user") or given.get("created_username") or ""
-    names = [str(user[name]) for name in ("email", "id") if user.get(name)] if isinstance(user, dict) else [str(user)]
-    plain = [name.partition(",")[0].strip() for name in names]
-    known = next((annotators[name] for name in plain if name in annotators), None)
-    return known or (f"user {plain[0]}" if plain and plain[0].isdecimal() else plain[0] if plain else "")
+def _addresses(tasks: Sequence[Any]) -> dict[str, str]:
+    """Number of a user to address, wherever the export tells both: one person signs annotations by number and drafts by address."""
+    found: dict[str, str] = {}
+    for given, _ in (each for task in tasks if isinstance(task, dict) for each in _given(task)):
+        user, named = given.get("completed_by"), str(given.get("created_username") or "")
+        if isinstance(user, dict) and user.get("id") and user.get("email"):
+            found[str(user["id"])] = str(user["email"])
+        elif ", " in named:
+            address, _, number = named.rpartition(", ")
+            found[number.strip()] = address.strip()
+    return found
+
+
+def _who(given: Mapping[str, Any], annotators: Mapping[str, str], addresses: Mapping[str, str]) -> str:
+    """The annotator's name as given for number or address, else the address, else `user 7`."""
+    user = given.get("completed_by") or given.get("user") or ""
+    number = str(user.get("id") or "") if isinstance(user, dict) else str(user)
+    address = str(user.get("email") or "") if isinstance(user, dict) else addresses.get(number, "" if number.isdecimal() else number)
+    for known in (number, address):
+        if known in annotators:
+            return annotators[known]
+    return address or (f"user {number}" if number else "")
 
 
 def _answer(given: Mapping[str, Any], data: Mapping[str, Any], *, who: str, draft: bool) -> Answer:

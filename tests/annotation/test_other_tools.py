@@ -177,7 +177,9 @@ def test_label_studio_tasks_hold_the_texts_and_its_export_comes_home(folder: Pat
         {**when, "completed_by": {"id": 8, "email": "b@x.org"}, "result": [], "was_cancelled": True},
     ]
     tasks[1]["annotations"] = [{**when, "completed_by": 9, "result": [result("verdict", "choices", ["discard"])]}]
-    tasks[1]["drafts"] = [{**when, "user": "b@x.org", "result": [result("comment", "textarea", ["half"])]}]
+    tasks[1]["drafts"] = [
+        {**when, "user": "b@x.org", "created_username": "b@x.org, 8", "result": [result("comment", "textarea", ["half"])]}
+    ]
     tasks[unchanged]["annotations"] += [
         {**when, "completed_by": 7, "result": [result("verdict", "choices", ["keep"]), result("reasoning", "textarea", [as_typed])]}
     ]
@@ -195,6 +197,16 @@ def test_label_studio_tasks_hold_the_texts_and_its_export_comes_home(folder: Pat
     with Store.open(folder) as store:
         answer = next(each for each in store.answers() if each.annotator == "user 9")
         assert (answer.at, answer.seconds, answer.guideline) == ("2026-01-01T10:00:00.500000Z", 12.5, store.questions.version)
+
+
+def test_one_person_is_one_whether_a_number_or_an_address_signs(folder: Path, items: list[Item], tmp_path: Path) -> None:
+    tasks = [{"id": number, "data": {"item_id": item.item_id}} for number, item in enumerate(items[:3])]
+    tasks[0]["annotations"] = [{"completed_by": 1, "result": [result("verdict", "choices", ["discard"])]}]
+    tasks[1]["drafts"] = [{"user": "ann@x.org", "created_username": "ann@x.org, 1", "result": [result("comment", "textarea", ["half"])]}]
+    tasks[2]["annotations"] = [{"completed_by": 2, "result": [result("verdict", "choices", ["discard"])]}]
+    (tmp_path / "export.json").write_text(json.dumps(tasks), encoding="utf-8")
+    bring([str(folder), str(tmp_path / "export.json"), "--annotators", '{"2": "bob"}'])
+    assert {annotator for _, annotator in said_in(folder)} == {"ann@x.org", "bob"}
 
 
 @pytest.mark.parametrize(
