@@ -80,6 +80,8 @@ class Pulled:
     """Of items that the queue at home does not have: kept aside."""
     gone: tuple[Answer, ...] = ()
     """At home, and no longer on the server, or their record was changed there: they stay."""
+    missing: int = 0
+    """Items of the queue that are not there: deleted on the server, or never pushed."""
     by_annotator: dict[str, dict[str, int]] = field(default_factory=dict)
     """Answers on the server by status."""
 
@@ -111,6 +113,7 @@ def pull(store: Store, place: ArgillaReviews, link: Link, *, whole: bool = False
         new=new + taken.new,
         unknown=unknown + taken.unknown,
         gone=gone,
+        missing=max(0, store.progress().items - place.living),
         by_annotator={name: dict(of) for name, of in sorted(counts.items())},
     )
     return pulled, link.after_reading(store, mark)

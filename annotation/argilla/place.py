@@ -43,7 +43,8 @@ class ArgillaReviews:
 
     `min_submitted`: one number of annotators for all items, in one dataset, instead of what each item wants;
     `annotators`: people who are let into the workspace, made where they are not there; `suggest`: questions that are filled in.
-    After a call `notices` say what a person has to know of it, and `passwords` are those of people who were made.
+    After a call `notices` say what a person has to know of it, and `passwords` are those of people who were made; `living` are the items
+    that stood there when all answers were last read.
     """
 
     name = "argilla"
@@ -65,6 +66,7 @@ class ArgillaReviews:
         self.server = Server(client, workspace=workspace, dataset=dataset)
         self._min_submitted, self._annotators, self._suggest = min_submitted, tuple(annotators), tuple(suggest)
         self.notices: list[str] = []
+        self.living = 0
         self.passwords: dict[str, str] = {}
 
     # There
@@ -93,14 +95,15 @@ class ArgillaReviews:
 
     def mark(self) -> str:
         """What is another one when answers, records or people have come, gone or changed; see Server.mark."""
-        return self.server.mark(self.server.datasets())
+        return self.server.mark()
 
     def answers(self) -> Iterator[Answer]:
         """The latest word of every annotator on every item, drafts and discards included, as the server has it now."""
-        self.notices = []
+        self.notices, self.living = [], 0
         altered = Counter[str]()
         for dataset in self.server.datasets():
             for record, _ in self._records(dataset, with_answers=True):
+                self.living += record.intact and not record.superseded
                 if record.intact:
                     yield from record.said.values()
                 elif record.said or not record.superseded:

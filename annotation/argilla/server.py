@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import json
 import secrets
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -35,7 +35,6 @@ class Dataset:
     """Its workspace's id."""
     min_submitted: int
     """Answers after which a record is put before nobody else."""
-    last_activity: str
     questions: Questions
     """As the dataset asks them now; guidelines can be edited there."""
     ids: Mapping[str, str]
@@ -106,24 +105,25 @@ class Server:
                 return
         raise Stopped(f"records of {dataset.name} come and go while it is read; what was read is kept, run the same command again")
 
-    def mark(self, datasets: Sequence[Dataset]) -> str:
+    def mark(self) -> str:
         """What changes whenever anybody answers, changes or takes back an answer, and when records or people come or go.
 
         Every response request moves the dataset's last_activity_at; deletions of records and people move the counts.
         What it can not see: an admin who writes another answer over one of the same status with the bulk requests for records.
         """
         told = []
-        for dataset in datasets:
-            told.append([dataset.id, dataset.last_activity, dataset.questions.version, self.total(dataset), self.counts(dataset)])
+        for each in self._named():
+            people = self.client.get(f"/datasets/{each['id']}/users/progress")["users"]
+            told.append([each["id"], each["last_activity_at"], each["updated_at"], self.total(each["id"]), people])
         return hashlib.blake2b(json.dumps(told, sort_keys=True).encode(), digest_size=8).hexdigest()
 
     def counts(self, dataset: Dataset) -> list[dict[str, Any]]:
         """For each person how many answers of each status, by the status of their records."""
         return self.client.get(f"/datasets/{dataset.id}/users/progress")["users"]
 
-    def total(self, dataset: Dataset) -> int:
-        """How many records it has."""
-        return self.client.get(f"/datasets/{dataset.id}/records", limit=1)["total"]
+    def total(self, dataset_id: str) -> int:
+        """How many records a dataset has."""
+        return self.client.get(f"/datasets/{dataset_id}/progress")["total"]
 
     # Made
 
@@ -198,7 +198,6 @@ class Server:
             name=there["name"],
             workspace=there["workspace_id"],
             min_submitted=there["distribution"]["min_submitted"],
-            last_activity=there["last_activity_at"],
             questions=now,
             ids={each["name"]: each["id"] for each in asked},
             kinds={each["name"]: each["settings"]["type"] for each in kinds},

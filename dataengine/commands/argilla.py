@@ -105,6 +105,10 @@ def pull(argv: list[str]) -> None:
             print(
                 f"{len(pulled.gone):,} answers are at home and no longer in Argilla, or their record was changed there: they stay and count"
             )
+        if pulled.missing:
+            print(
+                f"{pulled.missing:,} items of the queue are not in Argilla (deleted, or never pushed): dataengine argilla push {folder}"
+            )
         _tell_unusable(unusable(store))
         _tell_standing(store)
 
@@ -124,11 +128,11 @@ def status(argv: list[str]) -> None:
             print(f"{link.dataset} is not in the workspace {link.workspace} of {link.url}: dataengine argilla push {folder}")
         for dataset in datasets:
             told = place.server.counts(dataset)
-            print(f"{dataset.name} at {link.url}: {place.server.total(dataset):,} records, {dataset.min_submitted} annotators each")
+            print(f"{dataset.name} at {link.url}: {place.server.total(dataset.id):,} records, {dataset.min_submitted} annotators each")
             for each in told:
                 of = {name: sum(each[part][name] for part in ("completed", "pending")) for name in ("submitted", "draft", "discarded")}
                 print(f"  {each['username']}: {', '.join(f'{count:,} {name}' for name, count in of.items())}")
-        if datasets and not link.is_unchanged(store, place.server.mark(datasets)):
+        if datasets and not link.is_unchanged(store, place.mark()):
             print(f"there may be answers that are not at home: dataengine argilla pull {folder}")
         _tell_unusable(unusable(store))
         _tell_standing(store)

@@ -86,6 +86,7 @@ def test_every_change_is_noticed_and_nothing_is_read_without(what: str, queue: Q
     there = words(place)
     assert words(store) == {**before, **there}, "what is on the server counts, what is gone from there stays"
     assert len(third.gone) == len(before.keys() - there.keys())
+    assert third.missing == len(ITEMS) - len(queue.records())
     again, link = pull(store, place, link)
     assert again.unchanged
 
