@@ -201,21 +201,24 @@ def _quoted(written: str) -> str:
 
 _OF_THOUGHTS = re.compile(
     r"(?i)\b(?:the|my|this|that|your|above|given|provided|preceding|initial|original)\s+(?:\w+\s+)?"
-    r"(?:thought\s+process|thinking(?:\s+process)?|chain[\s-]of[\s-]thought|(?:internal|inner)\s+(?:monologue|reasoning)|reasoning\s+(?:process|trace|above)|thoughts)\b"
+    r"(?:thought\s+process|thinking(?:\s+process)?|chain[\s-]of[\s-]thought|(?:internal|inner)\s+(?:monologue|reasoning)"
+    r"|reasoning\s+(?:process|trace|above))\b"
+    r"|\b(?:your|above|given|provided|preceding|initial|original)\s+thoughts\b|\bthoughts\s+(?:above|given|provided)\b"
     r"|\bthought\s+process\b|\bchain[\s-]of[\s-]thought\b"
-    r"|\b(?:as|like)\s+(?:I\s+)?(?:thought|reasoned|considered)\s+(?:above|before|earlier)\b"
-    r"|\bhere(?:'s|’s| is| are)\s+(?:a|an|the|your|my)\s+(?:\w+\s+){0,3}?(?:summary|rewrit\w+|rewrite|translat\w+|refined|revised)\b"
-    r"|</?think(?:ing)?>"
+    r"|\b(?:as|like)\s+(?:I\s+)?(?:thought|reasoned|considered)\s+(?:above|before|earlier)\b|</?think(?:ing)?>"
+    r"|\A\W*(?:(?:sure|certainly|of course|okay)\b\W*)?here(?:'s|’s|\s+is|\s+are)\s+(?:a|an|the|your|my)\s+(?:\w+\s+){0,3}?"
+    r"(?:summary|rewrit\w+|rewrite|translat\w+|refined|revised)\b"
 )
 _OF_THOUGHTS_ZH = re.compile(
-    r"(?:上述|以上|前面|上面|之前|给出|给定|提供|我)的?(?:思考|思路|推理|思维)(?:过程|链|内容)?(?:中|里|可知|所述|表明|得出)|思考过程|思维过程|思维链|推理过程(?:中|如下|可知)"
-    r"|以下是?(?:改写|翻译|润色|总结|整理|重写)(?:后|好)?的?"
+    r"(?:上述|以上|前面|上面|之前|给出|给定|提供|我)的?(?:思考|思路|推理|思维)(?:过程|链|内容)?(?:中|里|可知|所述|表明|得出)"
+    r"|思考过程|思维过程|思维链|推理过程(?:中|如下|可知)|\A\W*(?:好的\W*)?以下是?(?:改写|翻译|润色|总结|整理|重写)(?:后|好)?的?"
 )
+"""Words about thoughts anywhere, and the opening of somebody who hands over what was ordered."""
 
 
 @scorer
 def nothing_said_of_thoughts(summary: str) -> Score:
-    """1 where a summary never mentions that there were thoughts, nor that it is a summary of something; 0 where it does.
+    """1 where a summary never mentions that there were thoughts, nor opens by handing itself over ("Here is the summary"); 0 where it does.
 
     DeepSeek-R1 v2 Listing 1 asks for a solution that starts directly and never speaks of a "thought process".
 

@@ -189,10 +189,11 @@ def test_a_summary_that_speaks_of_thoughts_is_found(summary: str) -> None:
         "这个过程需要思考两种情况：偶数和奇数。",
         "Here is the code:\n```python\nprint(4)\n```",
         "By the same reasoning, $b = 4$.",
+        "Adding 2 to both sides, here is the revised equation: $x = 4$. Here's a structured summary of the key points:",
     ],
 )
 def test_a_summary_that_only_thinks_is_not(summary: str) -> None:
-    assert nothing_said_of_thoughts(summary).value == 1.0 or "My thoughts" in summary
+    assert nothing_said_of_thoughts(summary).value == 1.0
 
 
 def test_trivial_questions_want_short_thoughts_and_others_do_not() -> None:
