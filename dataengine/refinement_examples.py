@@ -1,11 +1,12 @@
 """Worked examples that the refinement prompts show: a rollout's text before and after, in English and Chinese; all written by us.
 
 Rollouts of R1-Zero say "we" or nobody speaks, in one long paragraph; what people make of them is what a model follows (DeepSeek-R1 v2
-B.3.2). Replies of people who edited rows can be added by a refinement of one's own with another `text`.
+B.3.2), so pairs of one's own people can take the place of these: `dataengine.refinements.first_person(pairs)`.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 Example = Mapping[str, str]
@@ -18,15 +19,15 @@ LABELS: dict[str, dict[str, str]] = {
 
 
 def told(language: str, examples: Mapping[str, Sequence[Example]]) -> str:
-    """The examples of one language as a prompt shows them; braces in them are no Jinja."""
+    """The examples of one language as a prompt shows them; braces in them are no Jinja. Empty where there are none."""
     label = LABELS[language]
     shown = []
-    for number, example in enumerate(examples[language], start=1):
+    for number, example in enumerate(examples.get(language, ()), start=1):
         lines = [f"--- {label['example']} {number} ---"]
         lines += [f"{label[part]}\n{example[part]}\n" for part in ("question", "thoughts") if part in example]
         lines += [f"<{part}>\n{example[part]}\n</{part}>\n" for part in ("reasoning", "summary") if part in example]
         shown.append("\n".join(lines))
-    return "{% raw %}" + "\n".join(shown) + "---{% endraw %}"
+    return re.sub(r"\{([{%#])", r"{{ '{\1' }}", "\n".join(shown) + "---\n") if shown else ""
 
 
 FIRST_PERSON: dict[str, Sequence[Example]] = {

@@ -119,10 +119,9 @@ def _in_two_languages(*, english: str, chinese: str) -> str:
     return "{% if language[:2] == 'zh' %}" + chinese.strip() + "{% else %}" + english.strip() + "{% endif %}"
 
 
-FIRST_PERSON = Refinement(
-    name="first_person",
-    text=_in_two_languages(
-        english="""
+_FIRST_PERSON = {
+    "en": (
+        """
 Below are a question and the thoughts of somebody who worked on it. Tell the same thoughts again the way a person thinks aloud.
 
 - Speak as "I", naturally, as in a conversation with yourself; never "we", "us" or "let's", and never as somebody who explains to others.
@@ -131,9 +130,8 @@ Below are a question and the thoughts of somebody who worked on it. Tell the sam
 - Add nothing: no new step, no new fact, no correction of your own. Shorten nothing that was thought.
 - Formulas stay as they are. Write in the language of the question.
 
-"""
-        + examples.told("en", examples.FIRST_PERSON)
-        + """
+""",
+        """
 Question:
 {{ question }}
 
@@ -141,7 +139,9 @@ Thoughts:
 {{ reasoning }}
 
 Write the thoughts told again between <reasoning> and </reasoning>, and nothing else.""",
-        chinese="""
+    ),
+    "zh": (
+        """
 下面是一道题，和某人解题时的思考。请把同样的思考重新讲一遍，就像一个人自言自语地想。
 
 - 用“我”来说，自然、口语化，像在和自己对话；不要用“我们”“咱们”，也不要像在给别人讲解。
@@ -150,9 +150,8 @@ Write the thoughts told again between <reasoning> and </reasoning>, and nothing 
 - 不要添加：没有新的步骤，没有新的事实，也不要自己去纠正。想过的内容不要缩短。
 - 公式保持原样。用题目的语言来写。
 
-"""
-        + examples.told("zh", examples.FIRST_PERSON)
-        + """
+""",
+        """
 题目：
 {{ question }}
 
@@ -161,7 +160,19 @@ Write the thoughts told again between <reasoning> and </reasoning>, and nothing 
 
 把重新讲的思考写在 <reasoning> 和 </reasoning> 之间，此外什么都不要写。""",
     ),
-)
+}
+
+
+def first_person(pairs: Mapping[str, Sequence[examples.Example]]) -> Refinement:
+    """Thoughts told again in the first person, conversationally, in short paragraphs, as the pairs show it (DeepSeek-R1 v2 B.3.2).
+
+    `pairs`: for en and zh, examples with question, thoughts (before) and reasoning (after), such as people's edits of raw rollouts.
+    """
+    asked = {language: examples.told(language, pairs).join(around) for language, around in _FIRST_PERSON.items()}
+    return Refinement(name="first_person", text=_in_two_languages(english=asked["en"], chinese=asked["zh"]))
+
+
+FIRST_PERSON = first_person(examples.FIRST_PERSON)
 """First person, conversational, short paragraphs (DeepSeek-R1 v2 B.3.2: people rewrite some, a model follows their examples)."""
 
 ONE_LANGUAGE = Refinement(

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from dataengine.refinement_examples import FIRST_PERSON as PAIRS
-from dataengine.refinements import FIRST_PERSON, ONE_LANGUAGE, SHORT_THOUGHTS, SUMMARY, Refinement, language_of, seen
+from dataengine.refinements import FIRST_PERSON, ONE_LANGUAGE, SHORT_THOUGHTS, SUMMARY, Refinement, first_person, language_of, seen
 from dataengine.templates import Form
 
 ALL = (FIRST_PERSON, ONE_LANGUAGE, SUMMARY, SHORT_THOUGHTS)
@@ -57,6 +57,14 @@ def test_there_are_three_pairs_of_each_language_and_they_keep_what_they_rewrite(
         for pair in pairs:
             assert first_person(pair["reasoning"]).value == 1.0, pair["question"]
             assert keeps_the_steps(pair["reasoning"], pair["thoughts"]).value == 1.0, keeps_the_steps(pair["reasoning"], pair["thoughts"])
+
+
+def test_pairs_of_ones_own_people_take_the_place_of_ours_and_are_no_jinja() -> None:
+    odd = {"question": "{{ 1 }}?", "thoughts": "{% raw %}{{{", "reasoning": "I see {# 1 #} {% endraw %} \\frac{1}{2}."}
+    prompt = first_person({"en": [odd]}).prompt(seen(row("2?")))
+    assert all(text in prompt for text in odd.values())
+    assert "Ann" not in prompt
+    assert "Example" not in first_person({}).prompt(seen(row("2?")))
 
 
 def test_examples_of_the_summary_are_faithful() -> None:
