@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from annotation.item import Finding, Item, Metadata, Said
@@ -25,7 +27,9 @@ TEXTS = ("reasoning", "summary", "response")
 QUESTION = ("messages", "question", "problem", "prompt")
 """Where the question stands: the first of them that the row has."""
 WINDOW_BYTES = 256 << 20
-"""Text of the items that are in memory at once, about."""
+"""Text of the rows whose items are in memory at once, about."""
+AT_ONCE = 100
+"""Items that are made at once."""
 
 
 def items_of(folder: Path) -> Iterator[Item]:
@@ -143,8 +147,22 @@ def _by_rank(paths: Sequence[Path]) -> Iterator[Item]:
     rows = sum(pq.read_metadata(path).num_rows for path in paths)
     size = max(1, round(WINDOW_BYTES * rows / max(text, 1)))
     for start in range(0, total, size):
-        window = pl.col("rank").is_between(start, start + size - 1)
-        there = [path for path, ranks in zip(paths, asked, strict=True) if ranks.is_between(start, start + size - 1).any()]
-        found = [pl.DataFrame(batch).filter(window) for path in there for batch in shards.batches(path)]
-        for row in pl.concat(found, how="diagonal_relaxed").sort("rank").iter_rows(named=True):
-            yield item_of(row)
+        stop = start + size
+        there = [path for path, ranks in zip(paths, asked, strict=True) if ranks.is_between(start, stop - 1).any()]
+        here = (pc.field("rank") >= start) & (pc.field("rank") < stop)
+        found = pl.concat([_shown(batch.filter(here)) for path in there for batch in shards.batches(path)], how="diagonal_relaxed")
+        order = found["rank"].arg_sort()
+        for begin in range(0, len(order), AT_ONCE):
+            yield from (item_of(row) for row in found[order[begin : begin + AT_ONCE]].iter_rows(named=True))
+
+
+def _shown(rows: pa.RecordBatch) -> pl.DataFrame:
+    """What an item is made of; the response only where parts are not told apart, as it is half of the memory.
+
+    In Arrow, which copies: a column of polars that was filtered holds on to the whole text.
+    """
+    names = {"row_id", "rank", "why", "wanted", "answer", "findings", "prompt_id", "sample", *TEXTS, *TOLD}
+    names.add(next((name for name in QUESTION if name in rows.schema.names), ""))
+    if any(name in rows.schema.names and not rows.column(name).null_count for name in ("reasoning", "summary")):
+        names.discard("response")
+    return pl.DataFrame(rows.select([each.name for each in rows.schema if each.name in names or pa.types.is_struct(each.type)]))

@@ -29,6 +29,8 @@ class Tally:
     """Answers to texts that rows no longer have."""
     asked: int = 0
     done: int = 0
+    another: int = 0
+    """Rows that are answered and want one more annotator."""
     conflicts: int = 0
     """Rows that two people edited differently."""
     left: Counter[str] = field(default_factory=Counter)
@@ -53,6 +55,7 @@ class Tally:
     def _count(self, row: Mapping[str, Any], outcome: Outcome) -> None:
         self.asked += 1
         self.done += outcome.done
+        self.another += bool(outcome.counted) and not outcome.done
         self.conflicts += outcome.conflict
         self.states[outcome.state] += 1
         self.left[row["why"]] += not outcome.done
@@ -82,6 +85,8 @@ class Tally:
         left = ", ".join(f"{count:,} {why}" for why, count in self.left.items() if count)
         yield f"{self.asked - self.done:,} of {self.asked:,} rows wait for people ({left})."
         yield f"{self.done:,} are done; the run goes on when {self.needed(enough):,} are (enough={enough:g})."
+        if self.another:
+            yield f"{self.another:,} of them are answered, and want another annotator's answer as well (the queue's `overlap`)."
         if self.drafts:
             yield f"Begun and not submitted: {', '.join(f'{count:,} by {who}' for who, count in sorted(self.drafts.items()))}."
         if self.problems:

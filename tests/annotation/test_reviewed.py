@@ -162,8 +162,9 @@ def test_two_people_must_have_answered_where_two_are_wanted(tmp_path: Path) -> N
     step = asked(rollouts(12), overlap=1.0)
     folder = run(step, tmp_path)
     store_answers(folder, [answer(item) for item in items_of(folder)])
-    with pytest.raises(WaitsForPeople, match="12 of 12 rows"):
+    with pytest.raises(WaitsForPeople, match="12 of 12 rows") as waits:
         run(reviewed(step), tmp_path)
+    assert "12 of them are answered, and want another annotator's answer as well" in str(waits.value)
     store_answers(folder, [answer(item, "fix", by="bo", minute=1, summary="better") for item in items_of(folder)])
     assert set(shards.read(run(reviewed(step), tmp_path))["summary"]) == {"better"}
 
