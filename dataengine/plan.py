@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -45,14 +47,26 @@ def plan(step: Step, root: Path) -> Iterator[str]:
 def _asked(step: Step, root: Path) -> Iterator[str]:
     """The first prompt of a step that asks a model, and how much it asks for at most."""
     data = [each for each in step.inputs.values() if not isinstance(each, Model)]
-    rows = _problems(data[0], root) if data else None
+    rewrites = "tries" in step.settings
+    rows = _problems(data[0], root) if data and not rewrites else None
     if rows is None or rows.is_empty():
-        yield f"         its prompts come from {data[0].folder if data else 'nowhere'}, which is not there yet"
+        of = f"; at most {step.settings['tries']} replies to each" if rewrites else ""
+        yield f"         its prompts come from {data[0].folder if data else 'nowhere'}, which is not there yet{of}"
         return
     count, most = _responses(step, rows), step.settings["sampling"].max_tokens
     yield f"         {len(rows):,} prompts, at most {count:,} responses and {count * most:,} tokens; the first prompt:"
-    for line in step.settings["template"].render(rows["messages"].to_list()[0]).splitlines():
+    first = _prompted(data[0], root)
+    for line in step.settings["template"].render((rows if first is None else first)["messages"].to_list()[0]).splitlines():
         yield f"         | {line}"
+
+
+def _prompted(data: Step, root: Path) -> pl.DataFrame | None:
+    """The first problem as the steps before put it, where no model has to be asked for that; None where they leave none."""
+    if shards.is_finished(data.place(root)) or is_source(data) or any(isinstance(at, Model) for at in ancestors(data)):
+        return None
+    with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stderr(io.StringIO()):
+        rows = shards.read(run(limited(data, 1), folder, machine=Machine(workers=1)))
+    return None if rows.is_empty() else rows
 
 
 def _problems(data: Step, root: Path) -> pl.DataFrame | None:
@@ -62,7 +76,7 @@ def _problems(data: Step, root: Path) -> pl.DataFrame | None:
     sources = [at for at in ancestors(data) if is_source(at)]
     if len(sources) != 1:
         return None
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stderr(io.StringIO()):
         return shards.read(run(sources[0], folder, machine=Machine(workers=1)))
 
 
