@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-from annotation.answer import Answer
+from annotation.answer import TEXTS, Answer
 from annotation.heard import Heard, moment, plain_values
 from annotation.item import Item
 from annotation.questions import VERDICTS, Questions
-from annotation.shown_fields import EDITED, LANGUAGE, READABILITY, REASONS, SHOWN, VERDICT, fields_of, filled_in
+from annotation.shown_fields import EDITED, LANGUAGE, READABILITY, REASONS, SHOWN, VERDICT, fields_of
 
 CHOICES, RATING, TEXT = "choices", "rating", "textarea"
 
@@ -33,7 +33,9 @@ def config(questions: Questions) -> str:
     _choices(view, "reasons", questions.reasons, REASONS, choice="multiple")
     for name, (heading, rows) in EDITED.items():
         ElementTree.SubElement(view, "Header", value=heading, size="4")
-        ElementTree.SubElement(view, "TextArea", name=name, toName=_target(name), rows=str(rows), editable="true", maxSubmissions="1")
+        filled = {"value": f"${name}"} if name in TEXTS else {}
+        field = {"name": name, "toName": _target(name), "rows": str(rows), "editable": "true", "maxSubmissions": "1"}
+        ElementTree.SubElement(view, "TextArea", {**field, **filled})
     ElementTree.indent(view)
     return ElementTree.tostring(view, encoding="unicode") + "\n"
 
@@ -48,15 +50,16 @@ def _choices(
 
 
 def task_of(item: Item, questions: Questions) -> dict[str, Any]:
-    """One task: the texts as they are, and a prediction that puts them into the fields to edit."""
+    """One task: the texts as they are, which the configuration puts into the fields to edit, and the row's language as a prediction.
+
+    Texts are no predictions: those stand beside the fields, and only where the project is set to show them (seen in 1.23).
+    """
     data = {**fields_of(item, questions), **{f"meta_{name}": value for name, value in item.metadata.items()}}
-    result = [_result(name, text) for name, text in filled_in(item, questions).items()]
-    return {"data": data, "predictions": [{"model_version": "as the model wrote it", "result": result}]}
-
-
-def _result(name: str, text: str) -> dict[str, Any]:
-    kind, key = (TEXT, "text") if name in EDITED else (CHOICES, CHOICES)
-    return {"id": name, "from_name": name, "to_name": _target(name), "type": kind, "value": {key: [text]}}
+    language = item.metadata.get("language")
+    if language not in questions.languages:
+        return {"data": data}
+    chosen = {"id": "language", "from_name": "language", "to_name": _target("language"), "type": CHOICES, "value": {CHOICES: [language]}}
+    return {"data": data, "predictions": [{"model_version": "the row's language", "result": [chosen]}]}
 
 
 def _target(name: str) -> str:

@@ -162,9 +162,11 @@ def test_label_studio_tasks_hold_the_texts_and_its_export_comes_home(folder: Pat
     tasks = json.loads(out.read_text(encoding="ascii"))
     for task, item in zip(tasks, items, strict=True):
         assert (task["data"]["reasoning"], task["data"]["summary"], task["data"]["item_id"]) == (item.reasoning, item.summary, item.item_id)
-        assert {each["from_name"]: each["value"] for each in task["predictions"][0]["result"]}["reasoning"] == {"text": [item.reasoning]}
+        assert task["predictions"][0]["result"][0]["value"] == {"choices": ["en"]}
     layout = ElementTree.fromstring(out.with_suffix(".xml").read_text(encoding="utf-8"))
     names = {tag.get("name") for tag in layout if tag.get("name")}
+    fields = {tag.get("name"): tag.get("value") for tag in layout.findall("TextArea")}
+    assert fields == {"reasoning": "$reasoning", "summary": "$summary", "comment": None}
     assert {each["from_name"] for task in tasks for each in task["predictions"][0]["result"]} <= names
     assert [choice.get("value") for choice in layout.findall("Choices[@name='language']/Choice")] == list(questions_of(folder).languages)
     when = {"created_at": "2026-01-01T10:00:00Z", "updated_at": "2026-01-01T12:00:00.5+02:00", "lead_time": 12.5}
