@@ -43,7 +43,7 @@ export class Review {
     this.raw = { reasoning: item.reasoning, summary: item.summary };
     this.view = laidOut(shown, this.me.questions, { folded: this.folded });
     this.reading = new Reading(this.view);
-    this.nudged = this.editing = null;
+    this.editing = null;
     const { values, seconds, ahead } = await opened({ annotator: this.me.annotator, shown, conflict: (theirs, mine) => choose({ theirs, mine, raw: this.raw }) });
     replace(this.text, this.view.element);
     this.element.classList.remove("editing");
@@ -141,7 +141,7 @@ export class Review {
     if (taken) this.form.trouble("verdict", "This is what was saved elsewhere: look at it, then submit.");
   }
 
-  // What the server would send back is said at once, with the way out at hand; open rows are pointed at once.
+  // What the server would send back is said at once, with the way out at hand.
   #complete() {
     const { values } = this, edited = NAMES.filter((name) => name in values);
     if (!values.verdict) return this.#stop("verdict", "Choose keep, fix or discard");
@@ -152,11 +152,6 @@ export class Review {
       return false;
     }
     if (values.verdict === "fix" && !edited.length) return this.#stop("verdict", "Fix says that you edited a text, and both are as they were: edit one (e, E), or choose keep");
-    const { open } = this.form;
-    if (open.length && this.nudged !== open[0]) {
-      this.nudged = open[0];
-      return this.#stop(open[0], "Still open: a digit answers it, submitting again leaves it open");
-    }
     return true;
   }
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import signal
+import socket
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -10,14 +11,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
+import uvicorn
 
+from annotation.annotators import Annotators
+from annotation.app import review_app
 from annotation.item import Item
 from annotation.questions import Questions
 from annotation.store import Store
 from dataengine import shards
 from dataengine.columns import QUEUED, schema
 from dataengine.step import identity
-from tests.annotation.reviewing import Server
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page
@@ -99,20 +102,41 @@ class Reviewer:
 
 
 @contextmanager
-def reviewing(browser: Browser, folder: Path, *names: str, **options: Any) -> Iterator[tuple[Server, Mapping[str, Reviewer]]]:
-    """A server on the folder and a reviewer for each name; nothing may be on any console at the end."""
-    server = Server(folder, names)
+def reviewing(browser: Browser, folder: Path, *names: str, **options: Any) -> Iterator[Mapping[str, Reviewer]]:
+    """A reviewer for each name, on a server of this process; nothing may be on any console at the end."""
+    with _served(folder, names) as links, people_at(browser, links, **options) as people:
+        yield people
+
+
+@contextmanager
+def people_at(browser: Browser, links: Mapping[str, str], **options: Any) -> Iterator[Mapping[str, Reviewer]]:
+    """A reviewer for each link."""
     people = {}
     try:
-        for name in names:
-            people[name] = Reviewer(browser.new_context(viewport={"width": 1280, "height": 860}, **options), server.links[name])
-        yield server, people
+        for name, link in links.items():
+            people[name] = Reviewer(browser.new_context(viewport={"width": 1280, "height": 860}, **options), link)
+        yield people
         assert [fault for person in people.values() for fault in person.faults] == []
     finally:
         for person in people.values():
             person.context.close()
-        if server.process.poll() is None:
-            server.end(signal.SIGKILL)
+
+
+@contextmanager
+def _served(folder: Path, names: Sequence[str]) -> Iterator[dict[str, str]]:
+    """Links to a server in a thread, which is up sooner than a process."""
+    with Store.open(folder) as store, socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        app = review_app(store, queue=folder.name)
+        server = uvicorn.Server(uvicorn.Config(app, log_level="warning", ws="none", timeout_graceful_shutdown=1))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        tokens = Annotators(store.database).tokens(list(names))
+        try:
+            yield {name: f"http://127.0.0.1:{listener.getsockname()[1]}/#token={token}" for name, token in tokens.items()}
+        finally:
+            server.should_exit = True
+            thread.join()
 
 
 def answers_in(folder: Path) -> dict[tuple[str, str], Any]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from annotation.item import Item
-from tests.annotation.browser.reviewer import answers_in, queue_of, reviewing
+from tests.annotation.browser.reviewer import answers_in, people_at, queue_of, reviewing
 from tests.annotation.reviewing import Server
 
 if TYPE_CHECKING:
@@ -16,9 +18,20 @@ if TYPE_CHECKING:
 ITEMS = [Item(row_id=f"row{n}", prompt="?", reasoning=f"I think of {n}.\n\nIt is {n}.", summary=f"{n}") for n in range(3)]
 
 
+@contextmanager
+def a_server(folder: Path, *, port: int = 0) -> Iterator[Server]:
+    """A server in a process of its own, which can be killed."""
+    server = Server(folder, ["anna"], port=port)
+    try:
+        yield server
+    finally:
+        if server.process.poll() is None:
+            server.end(signal.SIGKILL)
+
+
 def test_two_tabs_that_collide_are_laid_side_by_side(browser: Browser, tmp_path: Path) -> None:
     folder = queue_of(tmp_path, ITEMS)
-    with reviewing(browser, folder, "anna") as (_, people):
+    with reviewing(browser, folder, "anna") as people:
         anna = people["anna"]
         other = anna.tab(anna.page.url)
         anna.press("e")
@@ -42,7 +55,7 @@ def test_two_tabs_that_collide_are_laid_side_by_side(browser: Browser, tmp_path:
 
 def test_a_killed_server_loses_nothing_that_was_typed(browser: Browser, tmp_path: Path) -> None:
     folder = queue_of(tmp_path, ITEMS)
-    with reviewing(browser, folder, "anna") as (server, people):
+    with a_server(folder) as server, people_at(browser, server.links) as people:
         anna = people["anna"]
         anna.press("e")
         anna.type("Before. ")
@@ -52,14 +65,12 @@ def test_a_killed_server_loses_nothing_that_was_typed(browser: Browser, tmp_path
         anna.page.wait_for_selector(".banner:has-text('does not answer')")
         anna.press("Escape", "5", "1", "Control+Enter")
         anna.page.wait_for_selector(".row.verdict .trouble:has-text('Not submitted')")
-        again = Server(folder, ["anna"], port=server.address[1])
-        try:
+        with a_server(folder, port=server.address[1]) as again:
+            assert again.links == server.links
             anna.page.wait_for_selector(".banner", state="hidden")
             anna.saved()
             anna.press("s")
             anna.at(1)
-        finally:
-            again.end(signal.SIGKILL)
     values = answers_in(folder)["row0", "anna"].values
     assert values["reasoning"] == "Before. While it is down. I think of 0.\n\nIt is 0."
     assert (values["verdict"], values["readability"]) == ("fix", 5)
@@ -67,7 +78,7 @@ def test_a_killed_server_loses_nothing_that_was_typed(browser: Browser, tmp_path
 
 def test_a_tab_closed_while_the_server_is_down_finds_its_text_again(browser: Browser, tmp_path: Path) -> None:
     folder = queue_of(tmp_path, ITEMS)
-    with reviewing(browser, folder, "anna") as (server, people):
+    with a_server(folder) as server, people_at(browser, server.links) as people:
         anna = people["anna"]
         anna.press("n")
         anna.at(1)
@@ -75,8 +86,7 @@ def test_a_tab_closed_while_the_server_is_down_finds_its_text_again(browser: Bro
         server.end(signal.SIGKILL)
         anna.type("Only here. ")
         anna.page.close()  # at once: nothing was sent, nothing could be
-        again = Server(folder, ["anna"], port=server.address[1])
-        try:
+        with a_server(folder, port=server.address[1]) as again:
             anna.page = anna.tab(again.links["anna"])
             anna.at(0)
             anna.page.click(".notices a")  # it says that this browser keeps something
@@ -84,14 +94,12 @@ def test_a_tab_closed_while_the_server_is_down_finds_its_text_again(browser: Bro
             anna.saved()
             anna.press("e")
             assert anna.area.input_value() == "Only here. I think of 1.\n\nIt is 1."
-        finally:
-            again.end(signal.SIGKILL)
     assert answers_in(folder)["row1", "anna"].values["reasoning"] == "Only here. I think of 1.\n\nIt is 1."
 
 
 def test_a_tab_closed_at_once_after_a_key_has_saved(browser: Browser, tmp_path: Path) -> None:
     folder = queue_of(tmp_path, ITEMS)
-    with reviewing(browser, folder, "anna") as (server, people):
+    with a_server(folder) as server, people_at(browser, server.links) as people:
         anna = people["anna"]
         anna.press("1", "4", "e")
         anna.type("Now. ")
@@ -106,7 +114,7 @@ def test_a_tab_closed_at_once_after_a_key_has_saved(browser: Browser, tmp_path: 
 
 
 def test_time_counts_while_a_person_is_there(browser: Browser, tmp_path: Path) -> None:
-    with reviewing(browser, queue_of(tmp_path, ITEMS), "anna") as (_, people):
+    with reviewing(browser, queue_of(tmp_path, ITEMS), "anna") as people:
         seconds = people["anna"].page.evaluate(
             """async () => {
               const { Clock } = await import("/page/clock.js");

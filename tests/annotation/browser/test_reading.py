@@ -35,8 +35,16 @@ SIGNS = {"\0": "␀", "\x1b": "␛", "\x7f": "␡", "\r": "␍", "\u202e": "RLO"
 def test_hostile_texts_are_shown_exactly(browser: Browser, tmp_path: Path) -> None:
     whole = "\n\n".join(HOSTILE.values())
     said = (Said(scorer="<b>scorer</b>", value=0.5, reason=HOSTILE["image"]),)
-    item = Item(row_id="1", prompt=whole, reasoning=whole, summary=HOSTILE["script"], answer=HOSTILE["compared"], said=said, metadata={"domain": "<i>"})
-    with reviewing(browser, queue_of(tmp_path, [item]), "anna") as (_, people):
+    item = Item(
+        row_id="1",
+        prompt=whole,
+        reasoning=whole,
+        summary=HOSTILE["script"],
+        answer=HOSTILE["compared"],
+        said=said,
+        metadata={"domain": "<i>"},
+    )
+    with reviewing(browser, queue_of(tmp_path, [item]), "anna") as people:
         anna = people["anna"]
         assert anna.text("reasoning") == whole
         assert anna.text("summary") == HOSTILE["script"]
@@ -62,7 +70,7 @@ def hostile(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> dict[
     """What the editor gives back of each text after an edit was made and taken back by hand."""
     items = [Item(row_id=name, prompt=name, reasoning=text, summary="2") for name, text in HOSTILE.items()]
     found = {}
-    with reviewing(browser, queue_of(tmp_path_factory.mktemp("hostile"), items), "anna") as (_, people):
+    with reviewing(browser, queue_of(tmp_path_factory.mktemp("hostile"), items), "anna") as people:
         anna = people["anna"]
         for rank, name in enumerate(HOSTILE):
             anna.at(rank)
@@ -77,7 +85,7 @@ def hostile(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> dict[
 
 def test_what_has_no_picture_is_shown_by_its_sign(browser: Browser, tmp_path: Path) -> None:
     text = "".join(f"a{character}b " for character in SIGNS)
-    with reviewing(browser, queue_of(tmp_path, [Item(row_id="1", prompt="?", reasoning=text, summary="2")]), "anna") as (_, people):
+    with reviewing(browser, queue_of(tmp_path, [Item(row_id="1", prompt="?", reasoning=text, summary="2")]), "anna") as people:
         assert people["anna"].text("reasoning") == "".join(f"a{sign}b " for sign in SIGNS.values())
 
 
@@ -92,7 +100,7 @@ def test_findings_are_marked_at_their_code_points(browser: Browser, tmp_path: Pa
         Finding(field="summary", start=0, stop=1, scorer="language", note="whole"),
     )
     item = Item(row_id="1", prompt="?", reasoning=text, summary="2", findings=findings)
-    with reviewing(browser, queue_of(tmp_path, [item]), "anna") as (_, people):
+    with reviewing(browser, queue_of(tmp_path, [item]), "anna") as people:
         anna = people["anna"]
         marks = anna.page.locator(".item mark")
         assert marks.all_text_contents() == ["我想", "```code```", "Again.", "2"]
@@ -107,7 +115,7 @@ def test_findings_are_marked_at_their_code_points(browser: Browser, tmp_path: Pa
 
 def test_long_paragraphs_are_folded_and_j_unfolds_what_it_comes_to(browser: Browser, tmp_path: Path) -> None:
     text = "Short.\n\n" + "A long one. " * 300 + "\n\nShort again."
-    with reviewing(browser, queue_of(tmp_path, [Item(row_id="1", prompt="?", reasoning=text, summary="2")]), "anna") as (_, people):
+    with reviewing(browser, queue_of(tmp_path, [Item(row_id="1", prompt="?", reasoning=text, summary="2")]), "anna") as people:
         anna = people["anna"]
         folded = anna.page.locator(".paragraph.folded")
         assert folded.count() == 1
@@ -123,8 +131,9 @@ def test_long_paragraphs_are_folded_and_j_unfolds_what_it_comes_to(browser: Brow
 
 
 def test_formulas_are_rendered_beside_the_source_and_never_as_html(browser: Browser, tmp_path: Path) -> None:
-    text = "It is $x^2$ or \\(\\frac{1}{2}\\).\n\n\\[\\sum_{i=1}^n i\\] costs $5 and $6\n\n$\\text{<img src=x onerror=alert(1)>}$ and \\(\\unknowncommand{\\)"
-    with reviewing(browser, queue_of(tmp_path, [Item(row_id="1", prompt="?", reasoning=text, summary="\\boxed{2}")]), "anna") as (_, people):
+    text = "It is $x^2$ or \\(\\frac{1}{2}\\).\n\n\\[\\sum_{i=1}^n i\\] costs $5 and $6\n\n"
+    text += "$\\text{<img src=x onerror=alert(1)>}$ and \\(\\unknowncommand{\\)"
+    with reviewing(browser, queue_of(tmp_path, [Item(row_id="1", prompt="?", reasoning=text, summary="\\boxed{2}")]), "anna") as people:
         anna = people["anna"]
         anna.press("m")
         anna.page.wait_for_selector("#reasoning-2 .rendered math")
@@ -143,7 +152,7 @@ def test_formulas_are_rendered_beside_the_source_and_never_as_html(browser: Brow
 
 def test_the_page_is_usable_without_sideways_scrolling_at_any_width_and_in_the_dark(browser: Browser, tmp_path: Path) -> None:
     item = Item(row_id="1", prompt="?" * 500, reasoning=HOSTILE["long line"] + "\n\nend", summary="2", metadata={"source": "y" * 200})
-    with reviewing(browser, queue_of(tmp_path, [item]), "anna", color_scheme="dark") as (_, people):
+    with reviewing(browser, queue_of(tmp_path, [item]), "anna", color_scheme="dark") as people:
         anna = people["anna"]
         for width in (360, 768, 1100, 1920):
             anna.page.set_viewport_size({"width": width, "height": 800})
