@@ -23,7 +23,7 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
-COMMAND = [sys.executable, "-c", "import sys; from dataengine.commands.argilla import command; command(sys.argv[1:])"]
+COMMAND = [sys.executable, "-m", "dataengine.cli", "argilla"]
 ANNOTATORS = ("alice", "bob", "carol")
 
 
