@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -46,7 +47,10 @@ def gather(queue: Path, place: Path, *, again: bool) -> int:
             _append(place, shard, waiting.pop(shard))
     for shard, lines in waiting.items():
         _append(place, shard, lines)
-    done.write_text(str(superseded))
+    for path in place.glob("*.jsonl"):
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
+    shards.write_atomically(done, lambda out: out.write(str(superseded).encode()))
     return superseded
 
 

@@ -84,9 +84,9 @@ class Tally:
     def _waiting(self, folder: Path, *, enough: float) -> Iterator[str]:
         left = ", ".join(f"{count:,} {why}" for why, count in self.left.items() if count)
         yield f"{self.asked - self.done:,} of {self.asked:,} rows wait for people ({left})."
-        yield f"{self.done:,} are done; the run goes on when {self.needed(enough):,} are (enough={enough:g})."
         if self.another:
             yield f"{self.another:,} of them are answered, and want another annotator's answer as well (the queue's `overlap`)."
+        yield f"{self.done:,} are done; the run goes on when {self.needed(enough):,} are (enough={enough:g})."
         if self.drafts:
             yield f"Begun and not submitted: {', '.join(f'{count:,} by {who}' for who, count in sorted(self.drafts.items()))}."
         if self.problems:
