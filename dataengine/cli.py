@@ -11,7 +11,23 @@ from dataengine.errors import DiskFull, ShortQuota, Stopped, WaitsForPeople
 from dataengine.names import nearest
 from dataengine.progress import say
 
-VERBS = ("run", "list", "show", "explain", "score", "audit", "rescore", "review", "review-export", "review-import", "argilla", "bring", "export", "size", "report")
+VERBS = (
+    "run",
+    "list",
+    "show",
+    "explain",
+    "score",
+    "audit",
+    "rescore",
+    "review",
+    "review-export",
+    "review-import",
+    "argilla",
+    "bring",
+    "export",
+    "size",
+    "report",
+)
 """Each is a file of dataengine/commands with a function `command(argv)`; a dash is an underscore there."""
 
 
