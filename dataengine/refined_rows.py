@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -53,12 +55,16 @@ def blocks(data: Path) -> Iterator[Block]:
     """The rows of a finished folder, block by block, read when their turn comes; a block never spans two shards."""
     number, columns = 0, dict(shards.scan(data).collect_schema())
     for path in shards.shard_paths(data):
-        rows = pl.scan_parquet(path)
-        there = rows.collect_schema()
-        rows = rows.with_columns(pl.lit(None, dtype=dtype).alias(name) for name, dtype in columns.items() if name not in there)
+        rows = with_parts(pl.scan_parquet(path), columns)
         for start in range(0, rows.select(pl.len()).collect().item(), BLOCK):
             yield Block(number=number, rows=rows.slice(start, BLOCK).collect(), outcomes=[])
             number += 1
+
+
+def with_parts(rows: pl.LazyFrame, columns: Mapping[str, Any]) -> pl.LazyFrame:
+    """The rows with every one of these columns, and with response, reasoning and summary; nulls where they have none."""
+    there, wanted = rows.collect_schema(), {**dict.fromkeys(BEFORE, pl.String), **columns}
+    return rows.with_columns(pl.lit(None, dtype=dtype).alias(name) for name, dtype in wanted.items() if name not in there)
 
 
 def changed_row(row: Mapping[str, Any], texts: Mapping[str, str], form: Form) -> dict[str, Any]:
@@ -85,6 +91,8 @@ def parts_of(block: Block, *, name: str, by: str, refinement: str, drops: bool) 
         for earlier, one, before in zip(told, outcomes, befores, strict=True)
     ]
     made = rows.with_columns(*columns, pl.Series("refined", refined, dtype=schema(REFINED)["refined"]))
+    if "row_id" not in made.columns:
+        made = made.with_columns(pl.Series("row_id", [_row_id(row) for row in made.iter_rows(named=True)], dtype=pl.String))
     if not drops:
         return {"": made}
     dropped = [one.did in ("left", "unanswered") for one in outcomes]
@@ -94,6 +102,12 @@ def parts_of(block: Block, *, name: str, by: str, refinement: str, drops: bool) 
         "dropped_because", [one.why for one, out in zip(outcomes, dropped, strict=True) if out], dtype=types["dropped_because"]
     )
     return {REJECTED: made.filter(bad).with_columns(pl.lit(name).alias("dropped_by"), because), "": made.filter(~bad)}
+
+
+def _row_id(row: Mapping[str, Any]) -> str:
+    """Content hash of a row that had none, 16 hex digits: of the question and what was made of it."""
+    said = [row.get("prompt_id"), row["response"], [each["refinement"] for each in row["refined"]]]
+    return hashlib.blake2b(json.dumps(said, ensure_ascii=False).encode(), digest_size=8).hexdigest()
 
 
 def _told(one: Outcome, before: str | None, *, by: str, refinement: str) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from dataengine.generate import with_stops
 from dataengine.inference.engine import Sampling
 from dataengine.keep import Bar
 from dataengine.names import nearest
-from dataengine.refined_rows import BEFORE, Block, blocks, parts_of
+from dataengine.refined_rows import BEFORE, Block, blocks, parts_of, with_parts
 from dataengine.refinements import PARTS, Refinement, seen
 from dataengine.responses import Responses
 from dataengine.rewriter import Rewriter
@@ -47,7 +47,8 @@ def rewrite(
 ) -> Step:
     """The rows with `reasoning` or `summary` as the first of `tries` replies that passes every bar of `check` writes it.
 
-    `response` is then put together anew in `form`; `row_id` stays, so that a row can be followed. `when`: a row that passes all of these
+    `response` is then put together anew in `form`; `row_id` stays, so that a row can be followed. A refinement that writes both parts needs
+    no response at all: questions become rows (short thoughts for trivial ones). `when`: a row that passes all of these
     bars needs nothing and is not asked about; None asks about every row. Scorers of `check` see the changed row, and what it was in the
     columns before_response, before_reasoning and before_summary. A row without a passing reply goes on as it was (`keep`) or lies in
     rejected/ (`drop`) with the reasons; a reply that was cut off or refused is no failed rewriting and is counted apart.
@@ -115,7 +116,7 @@ def _make(work: Work) -> None:
             )
             asyncio.run(rewriter.run(block for block in blocks(work.inputs["data"]) if block.file not in work.landed))
             if not any("/" not in file for file in work.landed):
-                land(Block(number=0, rows=shards.read(work.inputs["data"]), outcomes=[]))
+                land(Block(number=0, rows=with_parts(shards.scan(work.inputs["data"]), {}).collect(), outcomes=[]))
     finally:
         judge.close()
     work.notes["refined"] = _figures(work)
@@ -124,10 +125,11 @@ def _make(work: Work) -> None:
 def _columns(work: Work, refinement: Refinement) -> dict[str, Any]:
     """The columns that checks may read, with their types: the row's, the rewritten ones and those before."""
     there = dict(shards.scan(work.inputs["data"]).collect_schema())
-    wanted = ("messages", "reasoning", "summary", "response")
+    wanted = ("messages",) if set(refinement.rewrites) == set(PARTS) else ("messages", "reasoning", "summary", "response")
     for name in wanted:
         if name not in there:
             raise ValueError(f"{work.name} rewrites responses, and the rows have no column {name!r}. {nearest(name, there)}")
+    there = {**dict.fromkeys(BEFORE, pl.String), **there}
     refinement.check_columns(list(there))
     return {**there, **dict.fromkeys((*PARTS, "response", *BEFORE.values()), pl.String)}
 
@@ -135,10 +137,10 @@ def _columns(work: Work, refinement: Refinement) -> dict[str, Any]:
 def _longest_prompt(work: Work, refinement: Refinement, template: Template) -> int:
     """Bytes of the longest prompt, or a little more; no token is shorter than a byte."""
     asked = pl.col("messages").list.eval(pl.element().struct.field("content")).list.join("", ignore_nulls=True)
-    texts = pl.concat_str("reasoning", "summary", asked, ignore_nulls=True)
+    texts = pl.concat_str(*PARTS, asked, ignore_nulls=True)
     longest = 0
     for path in shards.shard_paths(work.inputs["data"]):
-        rows = pl.scan_parquet(path)
+        rows = with_parts(pl.scan_parquet(path), {})
         found = rows.select(size=texts.str.len_bytes()).with_row_index().top_k(1, by="size").collect()
         if len(found):
             row = seen(rows.slice(found["index"][0], 1).collect().row(0, named=True))

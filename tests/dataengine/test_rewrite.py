@@ -159,6 +159,18 @@ def test_both_parts_can_be_rewritten_with_tokens_of_ones_own(tmp_path: Path, mon
     assert found.select("reasoning", "summary").row(0) == ("I see.", "It is 2")
 
 
+def test_questions_become_rows_where_both_parts_are_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = rows([{"question": f"{n}+{n}?", "answer": str(n + n)} for n in range(3)])
+    both = Refinement(name="both", text="{{ question }}", rewrites=("reasoning", "summary"), needs=("question",))
+    teacher = Teacher(says=lambda prompt, sample: (f"<reasoning>I see.</reasoning><summary>{2 * int(prompt[0])}</summary>", "stop"))
+    step = rewrite(asked, MODEL, both, check=[Bar(scorer=judging.says)], template=QUESTION, sampling=Sampling(), otherwise="drop")
+    found = shards.read(made(step, tmp_path, teacher, monkeypatch))
+    assert found["response"][2] == "<think>\nI see.\n</think>\n\n4"
+    assert found["row_id"].n_unique() == 3
+    with pytest.raises(ValueError, match="no column 'reasoning'"):
+        made(loud(asked), tmp_path, teacher, monkeypatch)
+
+
 def test_a_special_token_inside_a_reply_is_a_reason_against_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     teacher = Teacher(says=lambda prompt, sample: ("<reasoning>I <think> so</reasoning>", "stop"))
     found = shards.read(made(loud(rollouts(2), tries=1), tmp_path, teacher, monkeypatch))
