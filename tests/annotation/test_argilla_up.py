@@ -133,7 +133,7 @@ def test_an_environment_that_was_not_finished_or_has_other_pins_is_made_anew(tmp
 
     made: list[Path] = []
     monkeypatch.setattr(argilla_environment, "_make", make)
-    monkeypatch.setattr(argilla_environment.shutil, "which", lambda _: "/usr/bin/redis-server")
+    monkeypatch.setattr(argilla_environment.shutil, "which", lambda name: "/usr/bin/redis-server" if name == "redis-server" else None)
     assert environment(tmp_path).redis == Path("/usr/bin/redis-server")
     environment(tmp_path)
     assert len(made) == 1
