@@ -23,7 +23,7 @@ NAMES = ("alice", "bob")
 
 def command(root: Path) -> subprocess.CompletedProcess[str]:
     """What a person types, in a process of its own."""
-    typed = [sys.executable, "-m", "dataengine.cli", "run", "cold_start", "--root", str(root), "--workers", "1"]
+    typed = [sys.executable, "-m", "dataengine.cli", "run", "cold_start", "--quick", "true", "--root", str(root), "--workers", "1"]
     return subprocess.run(typed, capture_output=True, text=True, check=False)
 
 

@@ -83,6 +83,7 @@ def cold_start(
     opening: str = "<think>",
     closing: str = "</think>",
     review: Review = Review(),
+    quick: bool = False,
     seed: int = 0,
 ) -> Step:
     """From prompts to a cold-start set that people have read, with its card; it stops while rows wait for them.
@@ -107,6 +108,7 @@ def cold_start(
         opening: the special token before the thoughts.
         closing: the special token behind them; it may be the same.
         review: who is asked about what, and when the answers are enough.
+        quick: in the tiny world, a teacher that learns from fewer pairs and gets more wrong.
         seed: of sampling, mixing and asking.
     """
     form = Form(opening=opening, closing=closing)
@@ -124,7 +126,7 @@ def cold_start(
             seed=seed,
         )
     else:
-        world = tiny_cold_start(seed=seed)
+        world = tiny_cold_start(seed=seed, quick=quick)
     candidates = _candidates(world, form=form, samples=samples, rows=rows, refine=refine, seed=seed)
     questions = Questions(form=form, guidelines=_guidelines(review.guidelines))
     asked = queue(
@@ -185,6 +187,7 @@ def _refined(formed: Step, source: Source, editor: Editor, *, form: Form) -> Ste
                 check=task.check,
                 when=task.when,
                 otherwise=task.otherwise,
+                tries=task.tries,
                 template=editor.template,
                 sampling=editor.sampling,
                 form=form,

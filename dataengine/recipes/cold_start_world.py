@@ -54,6 +54,8 @@ class Task:
     when: Sequence[Bar] | None = None
     sources: tuple[str, ...] = KINDS
     otherwise: str = "keep"
+    tries: int = 2
+    """Replies to each row, at most."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,7 +20,7 @@ from dataengine.sources import frame, prompt_id
 from dataengine.step import Model, Step
 from dataengine.templates import QUESTION, Form
 from dataengine.work import Work
-from filters.faithful import BRIEF, FAITHFUL, TRANSLATION, keeps_the_steps, same_answer, short_if_trivial
+from filters.faithful import BRIEF, FAITHFUL, TRANSLATION, keeps_the_steps, one_language, same_answer, short_if_trivial
 from trainers.sft import SFT, sft
 
 
@@ -53,7 +53,12 @@ def said_by_me(reasoning: str) -> Score:
     return Score(mine / len(lines) if lines else 0.0, f"{mine} of {len(lines)} lines")
 
 
-STYLE_CHECKS = (Bar(scorer=said_by_me), Bar(scorer=same_answer), Bar(scorer=keeps_the_steps.with_(longest=2.5, numbers=1.0)))
+STYLE_CHECKS = (
+    Bar(scorer=said_by_me),
+    Bar(scorer=one_language.with_(of="reasoning"), at_least=0.99),
+    Bar(scorer=same_answer),
+    Bar(scorer=keeps_the_steps.with_(longest=2.5, numbers=1.0)),
+)
 TRANSLATION_CHECKS = TRANSLATION
 SUMMARY_CHECKS = FAITHFUL
 SHORT_CHECKS = tuple(replace(bar, scorer=bar.scorer.with_(thoughts=BRIEFLY)) if bar.scorer == short_if_trivial else bar for bar in BRIEF)
@@ -69,7 +74,7 @@ class Pairs:
     short_thoughts: int = 300
 
 
-def tiny_teacher(base: Model, *, seed: int = 0, pairs: Pairs | None = None, name: str = "teacher") -> Model:
+def taught(base: Model, *, seed: int = 0, pairs: Pairs | None = None, name: str = "teacher") -> Model:
     """`base` fine-tuned for one epoch on made-up rewritings; no expression of the training or the evaluation split is among them."""
     settings = SFT(lr=2e-3, epochs=1, batch_rows=16, max_tokens=510, pack_tokens=4_096, warmup=20, template=QUESTION, seed=seed)
     return sft(base, rewritings(pairs or Pairs(), seed=seed, name=f"{name}-pairs"), settings, name=name)

@@ -109,7 +109,7 @@ def test_no_pair_is_of_the_training_or_the_evaluation_split_and_all_fit_the_mode
 
 def test_a_teacher_is_trained_and_asked(tmp_path: Path) -> None:
     few = Pairs(first_person=8, one_language=8, summary=8, short_thoughts=8)
-    teacher = tiny_teacher.tiny_teacher(Model.at(MODELS / "base", name="tiny-base"), pairs=few)
+    teacher = tiny_teacher.taught(Model.at(MODELS / "base", name="tiny-base"), pairs=few)
     thoughts = "first 23+9=32, so 32*4\nthen 32*4=128"
     row = {"question": "What is (23+9)*4?", "answer": "128", "language": "en", "reasoning": thoughts, "summary": "128"}
     data = rows([{**row, "response": f"<think>{thoughts}</think> <answer>128</answer>"}])
