@@ -17,8 +17,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("dataengine", "filters", "annotation", "trainers")
 DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
-NAMES_SOMETHING = {"run", "score", "audit"}
-"""Commands whose options depend on the recipe or scorer that follows."""
+NAMES_SOMETHING = {"run", "score", "audit", "argilla"}
+"""Commands whose options depend on the recipe, scorer or verb that follows."""
 NAMED = [pytest.param(path, id=str(path.relative_to(ROOT))) for path in DOCUMENTS]
 
 
