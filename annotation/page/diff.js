@@ -8,7 +8,8 @@ const SENTENCE = /[^\n.!?。！？]*(?:\n+|[.!?。！？]+[^\S\n]*|$)/g;
 export function changes(raw, edited) {
   if (raw === edited) return [];
   const { front, back } = shared(raw, edited);
-  const a = raw.slice(front, raw.length - back), b = edited.slice(front, edited.length - back);
+  const a = raw.slice(front, raw.length - back),
+    b = edited.slice(front, edited.length - back);
   return joined(stretches(a, b, SENTENCE, (x, y, at) => paragraph(x, y, front + at)).flat(), raw);
 }
 
@@ -29,7 +30,8 @@ const paragraph = (x, y, at) => stretches(x, y, WORD, (u, v, from) => cut(u, v, 
 // How much two texts share at both ends, in whole words: half a word shared is a changed word.
 function shared(a, b) {
   const most = Math.min(a.length, b.length);
-  let front = 0, back = 0;
+  let front = 0,
+    back = 0;
   while (front < most && a[front] === b[front]) front += 1;
   while (front > 0 && (inWord(a, front) || inWord(b, front))) front -= 1;
   while (back < most - front && a[a.length - 1 - back] === b[b.length - 1 - back]) back += 1;
@@ -44,16 +46,19 @@ function inWord(text, at) {
 
 // Pieces of both texts that differ, each given to `inside(a, b, offset in a)`.
 function stretches(a, b, pieces, inside) {
-  const x = (a.match(pieces) ?? []).filter(Boolean), y = (b.match(pieces) ?? []).filter(Boolean);
+  const x = (a.match(pieces) ?? []).filter(Boolean),
+    y = (b.match(pieces) ?? []).filter(Boolean);
   const names = new Map();
   const number = (piece) => names.get(piece) ?? (names.set(piece, names.size), names.size - 1);
   const found = [];
-  let at = 0, i = 0;
+  let at = 0,
+    i = 0;
   for (const { from, to, fromB, toB } of different(Int32Array.from(x, number), Int32Array.from(y, number))) {
     while (i < from) at += x[i++].length;
     const same = pieces === SENTENCE && to - from === toB - fromB;
     if (same) {
-      for (let k = 0; k < to - from; k += 1) { // as many sentences as before: one by one
+      for (let k = 0; k < to - from; k += 1) {
+        // as many sentences as before: one by one
         if (x[from + k] !== y[fromB + k]) found.push(inside(x[from + k], y[fromB + k], at));
         at += x[from + k].length;
       }
@@ -69,14 +74,22 @@ function stretches(a, b, pieces, inside) {
 
 // Myers' greedy O(ND) over numbers; a stretch further apart than MOST_STEPS is one change.
 function different(a, b) {
-  let front = 0, endA = a.length, endB = b.length;
+  let front = 0,
+    endA = a.length,
+    endB = b.length;
   while (front < endA && front < endB && a[front] === b[front]) front += 1;
-  while (endA > front && endB > front && a[endA - 1] === b[endB - 1]) { endA -= 1; endB -= 1; }
-  const n = endA - front, m = endB - front;
+  while (endA > front && endB > front && a[endA - 1] === b[endB - 1]) {
+    endA -= 1;
+    endB -= 1;
+  }
+  const n = endA - front,
+    m = endB - front;
   if (!n && !m) return [];
   const whole = [{ from: front, to: endA, fromB: front, toB: endB }];
   if (!n || !m) return whole;
-  const most = Math.min(n + m, MOST_STEPS), reach = new Int32Array(2 * most + 3), trace = [];
+  const most = Math.min(n + m, MOST_STEPS),
+    reach = new Int32Array(2 * most + 3),
+    trace = [];
   const zero = most + 1;
   for (let d = 0; d <= most; d += 1) {
     trace.push(reach.slice(zero - d - 1, zero + d + 2));
@@ -93,14 +106,18 @@ function different(a, b) {
 // From the end back along the furthest points, gathering what is not shared.
 function walked(trace, { n, m, front }) {
   const found = [];
-  let x = n, y = m;
+  let x = n,
+    y = m;
   for (let d = trace.length - 1; d >= 0 && (x > 0 || y > 0); d -= 1) {
-    const before = trace[d], k = x - y, at = (key) => before[key + d + 1];
+    const before = trace[d],
+      k = x - y,
+      at = (key) => before[key + d + 1];
     const down = k === -d || (k !== d && at(k - 1) < at(k + 1));
     const fromX = d === 0 ? 0 : down ? at(k + 1) : at(k - 1);
     const fromY = d === 0 ? 0 : fromX - (down ? k + 1 : k - 1);
     if (d > 0) {
-      const last = found.at(-1), edge = down ? { x: fromX, y: fromY + 1 } : { x: fromX + 1, y: fromY };
+      const last = found.at(-1),
+        edge = down ? { x: fromX, y: fromY + 1 } : { x: fromX + 1, y: fromY };
       if (last && last.from === front + edge.x && last.fromB === front + edge.y) {
         last.from = front + fromX;
         last.fromB = front + fromY;

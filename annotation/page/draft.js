@@ -2,7 +2,8 @@
 
 import { Refused, Unreachable, call } from "./api.js";
 
-const MIRROR = 250, SEND = 800; // milliseconds after the last key
+const MIRROR = 250,
+  SEND = 800; // milliseconds after the last key
 const WAITS = [1, 2, 4, 8, 15]; // seconds between tries while the server is away
 const LEAVING = 60_000; // bytes that a browser still sends for a page that is gone
 const TAB = crypto.getRandomValues(new Uint32Array(1))[0].toString(36);
@@ -89,7 +90,8 @@ export class Draft {
         if (error instanceof Refused && error.status === 422 && error.body.problems) return { problems: error.body.problems };
         if (error instanceof Refused && error.status === 409) {
           const { theirs } = error.body;
-          if (theirs.status === status && print(theirs.values) === print(values)) { // our own word, whose receipt was lost
+          if (theirs.status === status && print(theirs.values) === print(values)) {
+            // our own word, whose receipt was lost
             this.#forget();
             this.close();
             return { done: true };
@@ -176,7 +178,8 @@ export function copies(annotator, itemId) {
   for (const name of Object.keys(localStorage)) {
     if (!name.startsWith("review:draft:")) continue;
     const [who, item] = JSON.parse(name.slice("review:draft:".length));
-    if (who === annotator && (itemId === undefined || item === itemId)) found.push({ name, itemId: item, ...JSON.parse(localStorage.getItem(name)) });
+    if (who === annotator && (itemId === undefined || item === itemId))
+      found.push({ name, itemId: item, ...JSON.parse(localStorage.getItem(name)) });
   }
   return found.sort((a, b) => a.at - b.at);
 }
@@ -184,7 +187,8 @@ export function copies(annotator, itemId) {
 /** What an item opens with: {values, seconds, ahead} from the server, or from copies in this browser that are ahead of it. */
 export async function opened({ annotator, shown, conflict }) {
   const stored = shown.draft ?? shown.answer;
-  let values = stored?.values ?? {}, seconds = stored?.seconds ?? 0;
+  let values = stored?.values ?? {},
+    seconds = stored?.seconds ?? 0;
   const server = print(values);
   for (const copy of copies(annotator, shown.item.item_id)) {
     const follows = print(values) === server && (copy.version === shown.version || copy.doubt.includes(server));
@@ -200,7 +204,8 @@ export async function opened({ annotator, shown, conflict }) {
 export function print(values) {
   const given = Object.entries(values ?? {}).filter(([, value]) => value !== null && value !== undefined && value.length !== 0);
   const text = JSON.stringify(given.sort(([a], [b]) => (a < b ? -1 : 1)));
-  let one = 0xdeadbeef, two = 0x41c6ce57;
+  let one = 0xdeadbeef,
+    two = 0x41c6ce57;
   for (let at = 0; at < text.length; at += 1) {
     const unit = text.charCodeAt(at);
     one = Math.imul(one ^ unit, 2654435761);

@@ -21,15 +21,26 @@ export class Editor {
     this.left = h("div", { class: "raw", tabindex: "0", role: "region", "aria-label": "the raw text with your changes" });
     this.count = h("span", { class: "count", "aria-live": "polite" });
     this.warnings = h("div", { class: "warnings", role: "alert" });
-    this.tabs = Object.entries(TITLES).map(([name, title]) => h("button", { type: "button", class: "tab", "data-name": name, onclick: () => open(name) }, title));
+    this.tabs = Object.entries(TITLES).map(([name, title]) =>
+      h("button", { type: "button", class: "tab", "data-name": name, onclick: () => open(name) }, title),
+    );
     const button = (label, keys, run) => h("button", { type: "button", class: "quiet", onclick: run }, label, " ", kbd(...keys));
-    this.all = button("Take all back", [], () => this.takeAllBack());
+    this.all = button("Undo all", ["Alt", "⇧", "R"], () => this.takeAllBack());
     this.element = h(
       "section",
       { class: "editor", "aria-label": "edit" },
-      h("div", { class: "tools" }, h("div", { class: "tabs" }, this.tabs), this.count,
-        button("Next change", ["Alt", "↓"], () => this.jump(1)), button("Previous", ["Alt", "↑"], () => this.jump(-1)),
-        button("Take it back", ["Alt", "R"], () => this.takeBack()), this.all, h("span", { class: "space" }), button("Back to reading", ["Esc"], done)),
+      h(
+        "div",
+        { class: "tools" },
+        h("div", { class: "tabs" }, this.tabs),
+        this.count,
+        button("Next", ["Alt", "↓"], () => this.jump(1)),
+        button("Previous", ["Alt", "↑"], () => this.jump(-1)),
+        button("Undo it", ["Alt", "R"], () => this.takeBack()),
+        this.all,
+        h("span", { class: "space" }),
+        button("Done", ["Esc"], done),
+      ),
       this.warnings,
       h("div", { class: "sides" }, this.left, this.area),
     );
@@ -59,7 +70,10 @@ export class Editor {
   jump(direction) {
     if (!this.list.length) return say("no changes");
     const caret = this.exact.toText(this.area.selectionStart);
-    const next = direction > 0 ? (this.list.find(({ at }) => at > caret) ?? this.list[0]) : (this.list.findLast(({ at }) => at < caret) ?? this.list.at(-1));
+    const next =
+      direction > 0
+        ? (this.list.find(({ at }) => at > caret) ?? this.list[0])
+        : (this.list.findLast(({ at }) => at < caret) ?? this.list.at(-1));
     this.#goTo(next.at, next.at + next.text.length);
     this.left.querySelector(`[data-change="${next.number}"]`)?.scrollIntoView({ block: "center" });
     say(`change ${next.number} of ${this.list.length}`);
@@ -71,7 +85,8 @@ export class Editor {
     const far = ({ at, text }) => Math.max(at - caret, caret - at - text.length, 0);
     const nearest = this.list.reduce((best, one) => (!best || far(one) < far(best) ? one : best), null);
     if (!nearest) return;
-    const { at, text, start, stop } = nearest, was = this.raw.slice(start, stop);
+    const { at, text, start, stop } = nearest,
+      was = this.raw.slice(start, stop);
     if (this.exact.careful || was.length + text.length > UNDOABLE) {
       this.put(this.text.slice(0, at) + was + this.text.slice(at + text.length));
       this.#goTo(at);
@@ -91,7 +106,7 @@ export class Editor {
     const again = this.removed;
     this.removed = again === null ? this.text : null;
     this.put(again ?? this.raw);
-    this.all.firstChild.textContent = this.removed === null ? "Take all back" : "Bring them again";
+    this.all.firstChild.textContent = this.removed === null ? "Undo all" : "Redo all";
     this.changed(this.name);
   }
 
@@ -104,7 +119,7 @@ export class Editor {
   #typed() {
     if (this.exact.careful) this.exact.take(this.area.value); // now: later, two edits would look like one
     this.removed = null;
-    this.all.firstChild.textContent = "Take all back";
+    this.all.firstChild.textContent = "Undo all";
     clearTimeout(this.pause);
     this.pause = setTimeout(() => this.#compare(), PAUSE);
     this.changed(this.name);
@@ -133,14 +148,34 @@ export class Editor {
 
   // What the server would refuse, said while it is typed.
   #warn() {
-    const { text } = this, { opening, closing } = this.questions;
-    const found = [...new Set([opening, closing])].map((token) => [`${token} is put around the thoughts by itself, and can not stand inside`, text.indexOf(token), token.length]);
-    found.push(["a NUL character can not stand in a text", text.indexOf("\0"), 1], ["half a character (a lone surrogate) can not stand in a text", text.search(/\p{Cs}/u), 1]);
+    const { text } = this,
+      { opening, closing } = this.questions;
+    const found = [...new Set([opening, closing])].map((token) => [
+      `${token} is put around the thoughts by itself, and can not stand inside`,
+      text.indexOf(token),
+      token.length,
+    ]);
+    found.push(
+      ["a NUL character can not stand in a text", text.indexOf("\0"), 1],
+      ["half a character (a lone surrogate) can not stand in a text", text.search(/\p{Cs}/u), 1],
+    );
     if (!text.trim()) found.push(["an empty text can not be learnt from: write it, or discard the rollout", 0, 0]);
     const edited = text !== this.raw;
-    replace(this.warnings, found.filter(([, at]) => edited && at !== -1).map(([why, at, length]) => h("p", {}, why, " ",
-      h("button", { type: "button", class: "quiet", onclick: () => this.#goTo(at, at + length) }, "go there"),
-      length > 0 && h("button", { type: "button", class: "quiet", onclick: () => this.#takeOut(at, length) }, "take it out"))));
+    replace(
+      this.warnings,
+      found
+        .filter(([, at]) => edited && at !== -1)
+        .map(([why, at, length]) =>
+          h(
+            "p",
+            {},
+            why,
+            " ",
+            h("button", { type: "button", class: "quiet", onclick: () => this.#goTo(at, at + length) }, "go there"),
+            length > 0 && h("button", { type: "button", class: "quiet", onclick: () => this.#takeOut(at, length) }, "take it out"),
+          ),
+        ),
+    );
   }
 
   #takeOut(at, length) {
@@ -179,7 +214,8 @@ export class Editor {
     this.current?.classList.remove("current");
     this.current = paragraph;
     paragraph.classList.add("current");
-    const sight = this.left.getBoundingClientRect(), there = paragraph.getBoundingClientRect();
+    const sight = this.left.getBoundingClientRect(),
+      there = paragraph.getBoundingClientRect();
     if (there.bottom < sight.top + 40 || there.top > sight.bottom - 40) this.left.scrollTop += there.top - sight.top - sight.height / 3;
   }
 

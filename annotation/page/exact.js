@@ -20,13 +20,16 @@ export class Exact {
   take(value) {
     if (!this.careful) return (this.text = this.shown = value);
     if (value === this.shown) return this.text;
-    if (value === this.plainRaw) this.text = this.raw; // an undone edit is no edit
+    if (value === this.plainRaw)
+      this.text = this.raw; // an undone edit is no edit
     else {
       const most = Math.min(value.length, this.shown.length);
-      let front = 0, back = 0;
+      let front = 0,
+        back = 0;
       while (front < most && value[front] === this.shown[front]) front += 1;
       while (back < most - front && value[value.length - 1 - back] === this.shown[this.shown.length - 1 - back]) back += 1;
-      const start = this.#exact(front), stop = this.#exact(this.shown.length - back);
+      const start = this.#exact(front),
+        stop = this.#exact(this.shown.length - back);
       this.text = this.text.slice(0, start) + value.slice(front, value.length - back) + this.text.slice(stop);
     }
     this.shown = value;
@@ -51,7 +54,8 @@ export class Exact {
   }
 
   #exact(offset) {
-    let low = 0, high = this.pairs.length;
+    let low = 0,
+      high = this.pairs.length;
     while (low < high) {
       const middle = (low + high) >> 1;
       if (this.pairs[middle] < offset) low = middle + 1;

@@ -9,10 +9,19 @@ export class Filters {
   constructor(changed) {
     this.values = JSON.parse(sessionStorage.getItem(KEY) ?? "{}");
     this.changed = changed;
-    this.selects = Object.fromEntries(NAMES.map((name) => [name, h("select", { "aria-label": name, onchange: ({ target }) => this.set({ ...this.values, [name]: target.value }) })]));
+    this.selects = Object.fromEntries(
+      NAMES.map((name) => [
+        name,
+        h("select", { "aria-label": name, onchange: ({ target }) => this.set({ ...this.values, [name]: target.value }) }),
+      ]),
+    );
     this.clear = h("button", { type: "button", class: "quiet", onclick: () => this.set({}) }, "Clear");
-    this.element = h("div", { class: "filters", role: "group", "aria-label": "filters" },
-      NAMES.map((name) => h("label", {}, h("span", {}, name), this.selects[name])), this.clear);
+    this.element = h(
+      "div",
+      { class: "filters", role: "group", "aria-label": "filters" },
+      NAMES.map((name) => h("label", {}, h("span", {}, name), this.selects[name])),
+      this.clear,
+    );
     this.element.hidden = !this.any;
     this.draw({});
   }
@@ -32,10 +41,14 @@ export class Filters {
   draw(facets) {
     this.facets = facets;
     for (const name of NAMES) {
-      const counts = Object.entries(facets[name] ?? {}), value = this.values[name] ?? "";
+      const counts = Object.entries(facets[name] ?? {}),
+        value = this.values[name] ?? "";
       if (value && !counts.some(([one]) => one === value)) counts.push([value, null]);
-      replace(this.selects[name], h("option", { value: "" }, "all"),
-        counts.map(([one, count]) => h("option", { value: one }, count === null ? one : `${one} (${count.toLocaleString("en")})`)));
+      replace(
+        this.selects[name],
+        h("option", { value: "" }, "all"),
+        counts.map(([one, count]) => h("option", { value: one }, count === null ? one : `${one} (${count.toLocaleString("en")})`)),
+      );
       this.selects[name].value = value;
       this.selects[name].classList.toggle("set", value !== "");
       this.selects[name].parentElement.hidden = !counts.length;

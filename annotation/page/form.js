@@ -3,9 +3,14 @@
 import { h, kbd, replace, say } from "./element.js";
 
 const SCALE = { 1: "a struggle", 5: "a pleasure" };
-const FIELDS = [ // which field a problem of the server speaks of, by its words
-  [/^readability/, "readability"], [/^language/, "language"], [/^reasons?\b/, "reasons"],
-  [/edited reasoning|reasoning is/, "reasoning"], [/edited summary|summary is/, "summary"], [/./, "verdict"],
+const FIELDS = [
+  // which field a problem of the server speaks of, by its words
+  [/^readability/, "readability"],
+  [/^language/, "language"],
+  [/^reasons?\b/, "reasons"],
+  [/edited reasoning|reasoning is/, "reasoning"],
+  [/edited summary|summary is/, "summary"],
+  [/./, "verdict"],
 ];
 
 export class Form {
@@ -18,21 +23,42 @@ export class Form {
       readability: this.#row("readability", "Readability", "r", [1, 2, 3, 4, 5]),
       language: this.#row("language", "Language of the thoughts", "l", questions.languages),
     };
-    this.comment = h("textarea", { id: "comment", rows: "2", placeholder: "What the next person should know", oninput: () => this.changed() });
+    this.comment = h("textarea", {
+      id: "comment",
+      rows: "2",
+      placeholder: "What the next person should know",
+      oninput: () => this.changed(),
+    });
     this.button = h("button", { class: "submit", type: "submit" }, "Submit ", kbd("Ctrl"), kbd("⏎"));
     this.texts = Object.fromEntries(
-      [["reasoning", "Thoughts", "e"], ["summary", "Summary", "E"]].map(([name, title, key]) => [
+      [
+        ["reasoning", "Thoughts", "e"],
+        ["summary", "Summary", "E"],
+      ].map(([name, title, key]) => [
         name,
         { state: h("span", { class: "state" }), trouble: h("p", { class: "trouble", role: "alert" }), title, key },
       ]),
     );
     const edits = Object.entries(this.texts).map(([name, { state, trouble, title, key }]) => [
-      h("button", { class: "text", type: "button", onclick: () => edit(name) }, kbd(key), h("span", {}, `Edit ${title.toLowerCase()}`), state),
+      h(
+        "button",
+        { class: "text", type: "button", onclick: () => edit(name) },
+        kbd(key),
+        h("span", {}, `Edit ${title.toLowerCase()}`),
+        state,
+      ),
       trouble,
     ]);
     this.element = h(
       "form",
-      { class: "answer", "aria-label": "Your answer", onsubmit: (event) => { event.preventDefault(); submit(); } },
+      {
+        class: "answer",
+        "aria-label": "Your answer",
+        onsubmit: (event) => {
+          event.preventDefault();
+          submit();
+        },
+      },
       Object.values(this.rows).map(({ element }) => element),
       h("div", { class: "edits" }, edits),
       h("label", { class: "comment", for: "comment" }, h("span", { class: "legend" }, "Comment ", kbd("c")), this.comment),
@@ -43,21 +69,42 @@ export class Form {
 
   #row(name, title, key, options, { several = false } = {}) {
     const inputs = options.map((option, index) =>
-      h("input", { type: several ? "checkbox" : "radio", name, value: option, id: `${name}-${index + 1}`, onchange: () => this.#answered(name) }),
+      h("input", {
+        type: several ? "checkbox" : "radio",
+        name,
+        value: option,
+        id: `${name}-${index + 1}`,
+        onchange: () => this.#answered(name),
+      }),
     );
     const labels = inputs.map((input, index) =>
-      h("label", { class: "option", "data-value": options[index], for: input.id, title: SCALE[options[index]] ?? null }, input, name === "readability" ? null : kbd(index + 1), h("span", {}, options[index])),
+      h(
+        "label",
+        { class: "option", "data-value": options[index], for: input.id, title: SCALE[options[index]] ?? null },
+        input,
+        name === "readability" ? null : kbd(index + 1),
+        h("span", {}, options[index]),
+      ),
     );
-    const ends = name === "readability" && h("div", { class: "ends", "aria-hidden": "true" }, h("span", {}, SCALE[1]), h("span", {}, SCALE[5]));
+    const ends =
+      name === "readability" && h("div", { class: "ends", "aria-hidden": "true" }, h("span", {}, SCALE[1]), h("span", {}, SCALE[5]));
     const trouble = h("p", { class: "trouble", role: "alert" });
-    const element = h("fieldset", { class: `row ${name}`, "data-row": name }, h("legend", {}, title, " ", kbd(key)), h("div", { class: "options" }, labels), ends, trouble);
+    const element = h(
+      "fieldset",
+      { class: `row ${name}`, "data-row": name },
+      h("legend", {}, title, " ", kbd(key)),
+      h("div", { class: "options" }, labels),
+      ends,
+      trouble,
+    );
     for (const input of inputs) input.addEventListener("focus", () => this.light(name));
     return { element, inputs, several, options, trouble, title };
   }
 
   /** What is answered so far; what is not is left out. */
   get values() {
-    const chosen = (name) => this.rows[name].inputs.map((input, index) => input.checked && this.rows[name].options[index]).filter((one) => one !== false);
+    const chosen = (name) =>
+      this.rows[name].inputs.map((input, index) => input.checked && this.rows[name].options[index]).filter((one) => one !== false);
     const values = { verdict: chosen("verdict")[0], readability: chosen("readability")[0], language: chosen("language")[0] };
     if (values.verdict === "discard" && chosen("reasons").length) values.reasons = chosen("reasons");
     if (this.comment.value) values.comment = this.comment.value;
@@ -66,7 +113,8 @@ export class Form {
 
   set(values) {
     for (const [name, { inputs, options, several }] of Object.entries(this.rows)) {
-      for (const [index, input] of inputs.entries()) input.checked = several ? (values[name] ?? []).includes(options[index]) : values[name] === options[index];
+      for (const [index, input] of inputs.entries())
+        input.checked = several ? (values[name] ?? []).includes(options[index]) : values[name] === options[index];
     }
     this.comment.value = values.comment ?? "";
     this.#discarding();
@@ -99,7 +147,8 @@ export class Form {
 
   /** The row behind the lit one that is still open. */
   next() {
-    const names = Object.keys(this.rows), from = names.indexOf(this.lit);
+    const names = Object.keys(this.rows),
+      from = names.indexOf(this.lit);
     this.light(this.open.find((name) => names.indexOf(name) > from) ?? this.open.find((name) => name !== this.lit) ?? "submit");
   }
 
@@ -116,7 +165,9 @@ export class Form {
     this.#discarding();
     if (!several) this.next();
     const { [name]: value } = this.values;
-    say(`${title}: ${Array.isArray(value) ? value.join(", ") || "none" : (value ?? "none")}. ${this.lit === "submit" ? "Ready to submit" : `Next: ${this.rows[this.lit].title}`}`);
+    say(
+      `${title}: ${Array.isArray(value) ? value.join(", ") || "none" : (value ?? "none")}. ${this.lit === "submit" ? "Ready to submit" : `Next: ${this.rows[this.lit].title}`}`,
+    );
     this.changed();
   }
 

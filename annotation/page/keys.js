@@ -12,9 +12,28 @@ export class Keys {
     document.addEventListener("keydown", (event) => this.#pressed(event));
   }
 
+  /** Keys pressed meanwhile wait: who types ahead while an answer is sent means the next item, not the last one. */
+  async hold(work) {
+    this.held = [];
+    try {
+      await work;
+    } finally {
+      const { held } = this;
+      this.held = null;
+      for (const event of held) this.#run(event);
+    }
+  }
+
   #pressed(event) {
     if (event.isComposing || event.defaultPrevented || document.querySelector("dialog[open]")) return;
-    const pressed = nameOf(event), typing = takesText(event.target);
+    if (!this.held || takesText(event.target)) return this.#run(event);
+    event.preventDefault();
+    this.held.push(event);
+  }
+
+  #run(event) {
+    const pressed = nameOf(event),
+      typing = takesText(event.target);
     const fitting = this.bindings.filter(({ keys, typing: anywhere }) => keys.includes(pressed) && (anywhere || !typing));
     if (fitting.some(({ run }) => run(event) !== false)) event.preventDefault();
   }
@@ -34,7 +53,7 @@ function nameOf(event) {
   const latin = /^[\x20-\x7e]$/.test(event.key) || event.key.length > 1;
   const letter = /^Key([A-Z])$/.exec(event.code)?.[1].toLowerCase();
   // Keyboards of other scripts, and Alt, say something else than the letter on the key: then its place counts.
-  const key = letter && (!latin || event.altKey) ? (event.shiftKey && !event.altKey ? letter.toUpperCase() : letter) : event.key;
+  const key = letter && (!latin || event.altKey) ? (event.shiftKey ? letter.toUpperCase() : letter) : event.key;
   return (event.ctrlKey || event.metaKey ? "Ctrl+" : "") + (event.altKey ? "Alt+" : "") + key;
 }
 
@@ -45,7 +64,12 @@ function takesText(target) {
 /** A dialog that closes by Esc, its button, or a click beside it. */
 export function dialog(title, ...content) {
   const close = h("button", { class: "quiet close", type: "button", onclick: () => element.close() }, "Close ", kbd("Esc"));
-  const element = h("dialog", { "aria-label": title }, h("header", {}, h("h2", {}, title), close), h("div", { class: "content", tabindex: "0" }, content));
+  const element = h(
+    "dialog",
+    { "aria-label": title },
+    h("header", {}, h("h2", {}, title), close),
+    h("div", { class: "content", tabindex: "0" }, content),
+  );
   element.addEventListener("click", (event) => event.target === element && element.close());
   element.addEventListener("close", () => element.remove());
   document.body.append(element);
@@ -53,4 +77,3 @@ export function dialog(title, ...content) {
   element.querySelector(".content").focus();
   return element;
 }
-

@@ -1,5 +1,6 @@
 // The page: who you are, what is next, and which key leads where.
 
+import { bindings } from "./bindings.js";
 import { Differ } from "./differ.js";
 import { Filters } from "./filters.js";
 import { Keys, dialog } from "./keys.js";
@@ -18,7 +19,12 @@ class Page {
   constructor(me) {
     this.me = me;
     this.filters = new Filters(() => this.#filtered());
-    this.review = new Review({ me, differ: new Differ(), report: (state, text) => this.#report(state, text), submitted: (itemId) => this.#submitted(itemId) });
+    this.review = new Review({
+      me,
+      differ: new Differ(),
+      report: (state, text) => this.#report(state, text),
+      submitted: (itemId) => this.#submitted(itemId),
+    });
     this.list = new List({ filters: this.filters, open: (itemId) => this.go(`#/item/${itemId}`) });
     this.view = h("div", { class: "view" });
     this.saved = h("span", { class: "saved", role: "status" });
@@ -29,7 +35,10 @@ class Page {
     this.counts = h("span", { class: "counts" });
     document.body.append(this.#header(), this.filters.element, this.banner, this.notices, this.view);
     document.title = `Review · ${me.queue}`;
-    this.keys = new Keys(this.#bindings());
+    this.keys = new Keys(bindings(this));
+    new ResizeObserver(([{ target }]) => document.documentElement.style.setProperty("--top", `${target.offsetHeight}px`)).observe(
+      document.querySelector(".top"),
+    );
     addEventListener("hashchange", () => this.show());
     this.#progress(me.progress);
     this.#notice();
@@ -45,7 +54,10 @@ class Page {
     const [, where, itemId] = location.hash.split("/");
     try {
       if (where === "items") await this.#put(this.list, () => this.list.load());
-      else if (where === "summary") await this.#put({ element: h("main", { class: "summary" }) }, async ({ element }) => replace(element, summary(await call("GET", "/api/summary"))));
+      else if (where === "summary")
+        await this.#put({ element: h("main", { class: "summary" }) }, async ({ element }) =>
+          replace(element, summary(await call("GET", "/api/summary"))),
+        );
       else if (where === "item") await this.#lay(await call("GET", `/api/items/${encodeURIComponent(decodeURIComponent(itemId))}`));
       else await this.next();
     } catch (error) {
@@ -68,6 +80,7 @@ class Page {
     if (!shown.item) {
       await this.review.leave();
       this.review.draft = null;
+      this.saved.textContent = "";
       history.replaceState(null, "", "#/");
       return replace(this.view, this.#nothing());
     }
@@ -78,13 +91,22 @@ class Page {
 
   async #put(view, load) {
     await this.review.leave();
+    this.saved.textContent = "";
     replace(this.view, view.element);
     await load(view);
+    await this.refresh();
   }
 
   #nothing() {
-    const more = this.filters.any ? h("button", { type: "button", class: "primary", onclick: () => this.filters.set({}) }, "Clear the filters") : h("a", { class: "button primary", href: "#/summary" }, "See the totals");
-    return h("main", { class: "nothing" }, h("h2", {}, this.filters.any ? "Nothing under these filters waits for you" : "Nothing waits for you: thank you"), more);
+    const more = this.filters.any
+      ? h("button", { type: "button", class: "primary", onclick: () => this.filters.set({}) }, "Clear the filters")
+      : h("a", { class: "button primary", href: "#/summary" }, "See the totals");
+    return h(
+      "main",
+      { class: "nothing" },
+      h("h2", {}, this.filters.any ? "Nothing under these filters waits for you" : "Nothing waits for you: thank you"),
+      more,
+    );
   }
 
   async #submitted(itemId) {
@@ -94,7 +116,7 @@ class Page {
     this.refresh();
   }
 
-  #back() {
+  back() {
     const past = JSON.parse(sessionStorage.getItem(HISTORY) ?? "[]");
     const here = past.indexOf(location.hash.split("/")[2]);
     const before = past[(here === -1 ? past.length : here) - 1];
@@ -125,7 +147,7 @@ class Page {
   }
 
   #report(state, text) {
-    const time = (at) => (at ? `Saved ${new Date(at).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit" })}` : "");
+    const time = (at) => (at ? `Saved ${new Date(at).toLocaleTimeString([], { timeStyle: "short" })}` : "");
     this.saved.dataset.state = state;
     this.saved.textContent = { saved: time(text), unsaved: "Saving …", away: "Not saved", refused: "Not saved" }[state];
     this.banner.hidden = state !== "away" && state !== "refused";
@@ -135,7 +157,11 @@ class Page {
   #failed(error, again) {
     if (!(error instanceof Unreachable || error instanceof Refused)) throw error;
     const away = error instanceof Unreachable;
-    replace(this.banner, away ? "The server does not answer. " : `${error.message} `, h("button", { type: "button", onclick: again }, away ? "Try now" : "Try again"));
+    replace(
+      this.banner,
+      away ? "The server does not answer. " : `${error.message} `,
+      h("button", { type: "button", onclick: again }, away ? "Try now" : "Try again"),
+    );
     this.banner.hidden = false;
     clearTimeout(this.retrying);
     if (away) this.retrying = setTimeout(again, 3000);
@@ -144,22 +170,46 @@ class Page {
   #header() {
     const link = (label, key, hash) => h("a", { class: "quiet", href: hash }, label, " ", kbd(key));
     const button = (label, key, run) => h("button", { type: "button", class: "quiet", onclick: run }, label, " ", kbd(key));
-    return h("header", { class: "top" },
-      h("a", { class: "brand", href: "#/" }, h("strong", {}, "Review"), " ", h("span", { class: "queue", title: this.me.queue }, this.me.queue)),
-      h("div", { class: "progress", title: "your answers, and items with enough answers of all" }, h("div", { class: "bars" }, this.bars.mine, this.bars.all), this.left, this.counts),
-      h("span", { class: "space" }), this.saved,
-      h("nav", {}, button("Filters", "/", () => this.filters.toggle()), link("All items", "a", "#/items"), link("Totals", "t", "#/summary"), button("Guidelines", "g", () => this.#guidelines()), button("Keys", "?", () => this.#help())),
-      h("span", { class: "me", title: "you" }, this.me.annotator));
+    return h(
+      "header",
+      { class: "top" },
+      h(
+        "a",
+        { class: "brand", href: "#/" },
+        h("strong", {}, "Review"),
+        " ",
+        h("span", { class: "queue", title: this.me.queue }, this.me.queue),
+      ),
+      h(
+        "div",
+        { class: "progress", title: "your answers, and items with enough answers of all" },
+        h("div", { class: "bars" }, this.bars.mine, this.bars.all),
+        this.left,
+        this.counts,
+      ),
+      h("span", { class: "space" }),
+      this.saved,
+      h(
+        "nav",
+        {},
+        button("Filters", "/", () => this.filters.toggle()),
+        link("All items", "a", "#/items"),
+        link("Totals", "t", "#/summary"),
+        button("Guidelines", "g", () => this.guidelines()),
+        button("Keys", "?", () => this.help()),
+      ),
+      h("span", { class: "me", title: "you" }, this.me.annotator),
+    );
   }
 
-  #guidelines() {
+  guidelines() {
     const { guidelines: text, version } = this.me.questions;
     localStorage.setItem(READ, version);
     this.#notice();
     dialog("Guidelines", h("p", { class: "version" }, `version ${version}; it travels with every answer`), guidelines(text));
   }
 
-  #help() {
+  help() {
     dialog("Keys", h("div", { class: "keys" }, this.keys.help()));
   }
 
@@ -167,66 +217,30 @@ class Page {
   #notice() {
     const lines = [];
     if (localStorage.getItem(READ) !== this.me.questions.version) {
-      lines.push(h("p", {}, "There are guidelines you have not read here: ", h("button", { type: "button", onclick: () => this.#guidelines() }, "Read them ", kbd("g"))));
+      lines.push(
+        h(
+          "p",
+          {},
+          "There are guidelines you have not read here: ",
+          h("button", { type: "button", onclick: () => this.guidelines() }, "Read them ", kbd("g")),
+        ),
+      );
     }
     const unsaved = [...new Set(copies(this.me.annotator).map(({ itemId }) => itemId))].filter((itemId) => !location.hash.includes(itemId));
     if (unsaved.length) {
-      const links = unsaved.slice(0, 5).map((itemId, index) => [index ? ", " : " ", h("a", { href: `#/item/${itemId}` }, itemId.slice(0, 6))]);
-      lines.push(h("p", {}, `This browser keeps text of ${unsaved.length} item${unsaved.length > 1 ? "s" : ""} that the server may not have:`, links));
+      const links = unsaved
+        .slice(0, 5)
+        .map((itemId, index) => [index ? ", " : " ", h("a", { href: `#/item/${itemId}` }, itemId.slice(0, 6))]);
+      lines.push(
+        h(
+          "p",
+          {},
+          `This browser keeps text of ${unsaved.length} item${unsaved.length > 1 ? "s" : ""} that the server may not have:`,
+          links,
+        ),
+      );
     }
     replace(this.notices, lines);
-  }
-
-  #bindings() {
-    const { review, list } = this;
-    const at = (name) => (name === "item" ? this.view.contains(review.element) : location.hash.startsWith(`#/${name}`));
-    const key = (keys, label, group, run, more = {}) => ({ keys, label, group, run, ...more });
-    const item = (keys, label, group, run, more) => key(keys, label, group, (event) => (at("item") ? run(event) : false), more);
-    const read = (keys, label, run, more) => item(keys, label, "Read", (event) => (review.editing ? false : run(event)), more);
-    const digits = ["1", "2", "3", "4", "5", "6", "7", "8", "9"];
-    const rows = { v: ["verdict", "verdict"], r: ["readability", "readability"], l: ["language", "language"], w: ["reasons", "reasons (why discard?)"] };
-    return [
-      item(digits, "answers the lit row", "Answer", ({ key: digit }) => review.form.digit(Number(digit)), { shown: ["1", "…", "9"] }),
-      ...Object.entries(rows).map(([letter, [row, label]]) => item([letter], `lights ${label}`, "Answer", () => review.form.light(row))),
-      item(["Enter"], "lights the next open row", "Answer", ({ target }) => (target.closest("a, button, summary") ? false : review.form.next())),
-      item(["c"], "comment", "Answer", () => review.form.comment.focus()),
-      item(["Ctrl+Enter"], "submits (also while typing)", "Answer", () => { review.submit(); }, { typing: true }),
-      item(["s"], "submits", "Answer", () => { review.submit(); }),
-      read(["j"], "next paragraph", () => review.reading.step(1)),
-      read(["k"], "paragraph before", () => review.reading.step(-1)),
-      read(["."], "next finding of the scorers", () => review.reading.toFinding(1)),
-      read([","], "finding before", () => review.reading.toFinding(-1)),
-      read(["z"], "folds or unfolds the paragraph", () => review.reading.toggleFold()),
-      read(["Z"], "folds or unfolds all", () => review.fold()),
-      read(["m"], "formulas beside the source", () => review.showFormulas()),
-      read(["p"], "the whole question", () => review.view.element.querySelector(".prompt .more")?.click()),
-      read(["y"], "to the summary", () => review.reading.goTo("summary", 0)),
-      item(["e"], "edits the thoughts, at this paragraph", "Edit", () => review.edit("reasoning")),
-      item(["E"], "edits the summary", "Edit", () => review.edit("summary")),
-      item(["Alt+ArrowDown"], "next change", "Edit", () => (review.editing ? review.editor.jump(1) : false), { typing: true, shown: ["Alt", "↓"] }),
-      item(["Alt+ArrowUp"], "change before", "Edit", () => (review.editing ? review.editor.jump(-1) : false), { typing: true, shown: ["Alt", "↑"] }),
-      item(["Alt+r"], "takes the change at the caret back", "Edit", () => (review.editing ? review.editor.takeBack() : false), { typing: true, shown: ["Alt", "R"] }),
-      key(["Escape"], "back to reading, out of a field", "Edit", () => this.#escape(), { typing: true, shown: ["Esc"] }),
-      item(["n"], "skips to the next item", "Go", () => { this.next(review.shown.item.item_id); }),
-      key(["u"], "back to what was submitted before", "Go", () => this.#back()),
-      key(["a"], "all items", "Go", () => this.go(at("items") ? "#/" : "#/items")),
-      key(["t"], "totals", "Go", () => this.go(at("summary") ? "#/" : "#/summary")),
-      key(["g"], "guidelines", "Go", () => this.#guidelines()),
-      key(["/"], "filters", "Go", () => this.filters.toggle()),
-      key(["?"], "this help", "Go", () => this.#help()),
-      key(["j", "ArrowDown"], null, null, () => (at("items") ? list.step(1) : false)),
-      key(["k", "ArrowUp"], null, null, () => (at("items") ? list.step(-1) : false)),
-      key(["["], null, null, () => (at("items") && !list.earlier.disabled ? list.earlier.click() : false)),
-      key(["]"], null, null, () => (at("items") && !list.later.disabled ? list.later.click() : false)),
-    ];
-  }
-
-  #escape() {
-    const { activeElement: active } = document, { editor } = this.review;
-    if (active && active !== document.body && active !== editor.area && active.matches("textarea, select, input")) return active.blur();
-    if (this.review.editing) return this.review.read() && undefined;
-    if (!this.view.contains(this.review.element)) return this.go("#/");
-    return false;
   }
 }
 
@@ -238,7 +252,15 @@ async function start() {
   } catch (error) {
     if (!(error instanceof Refused || error instanceof Unreachable)) throw error;
     const words = error instanceof Refused ? error.message : "The server does not answer. Start it again; this page tries by itself.";
-    replace(document.body, h("main", { class: "nothing" }, h("h2", {}, error.status === 401 ? "This page wants the link you were given" : "Not yet"), h("p", {}, words)));
+    replace(
+      document.body,
+      h(
+        "main",
+        { class: "nothing" },
+        h("h2", {}, error.status === 401 ? "This page wants the link you were given" : "Not yet"),
+        h("p", {}, words),
+      ),
+    );
     if (error instanceof Unreachable) setTimeout(start, 2000);
   }
 }

@@ -7,15 +7,26 @@ import { h, replace } from "./element.js";
 const MOST = 2_000; // characters of one formula
 const AT_ONCE = 100; // formulas in one request
 const FORMULA = new RegExp(
-  [`\\\\\\[([^]{1,${MOST}}?)\\\\\\]`, `\\\\\\(([^]{1,${MOST}}?)\\\\\\)`, `\\$\\$([^]{1,${MOST}}?)\\$\\$`, `\\$(?!\\s)([^$\\n]{1,${MOST}}?)(?<![\\s\\\\])\\$(?!\\d)`,
-    `(\\\\boxed\\{(?:[^{}\\n]|\\{(?:[^{}\\n]|\\{[^{}\\n]*\\})*\\}){1,${MOST}}\\})`].join("|"), "g");
+  [
+    `\\\\\\[([^]{1,${MOST}}?)\\\\\\]`,
+    `\\\\\\(([^]{1,${MOST}}?)\\\\\\)`,
+    `\\$\\$([^]{1,${MOST}}?)\\$\\$`,
+    `\\$(?!\\s)([^$\\n]{1,${MOST}}?)(?<![\\s\\\\])\\$(?!\\d)`,
+    `(\\\\boxed\\{(?:[^{}\\n]|\\{(?:[^{}\\n]|\\{[^{}\\n]*\\})*\\}){1,${MOST}}\\})`,
+  ].join("|"),
+  "g",
+);
 const ELEMENTS = new Set(
-  ("math mrow mi mn mo ms mtext mspace mfrac msqrt mroot msub msup msubsup munder mover munderover mtable mtr mtd mpadded mphantom mstyle " +
-    "menclose mmultiscripts mprescripts").split(" "),
+  (
+    "math mrow mi mn mo ms mtext mspace mfrac msqrt mroot msub msup msubsup munder mover munderover mtable mtr mtd mpadded mphantom mstyle " +
+    "menclose mmultiscripts mprescripts"
+  ).split(" "),
 );
 const ATTRIBUTES = new Set(
-  ("display mathvariant stretchy fence separator form accent accentunder linethickness columnalign rowspacing columnspacing columnlines rowlines " +
-    "lspace rspace minsize maxsize movablelimits largeop symmetric width height depth notation displaystyle scriptlevel").split(" "),
+  (
+    "display mathvariant stretchy fence separator form accent accentunder linethickness columnalign rowspacing columnspacing columnlines rowlines " +
+    "lspace rspace minsize maxsize movablelimits largeop symmetric width height depth notation displaystyle scriptlevel"
+  ).split(" "),
 );
 const MATHML = "http://www.w3.org/1998/Math/MathML";
 const known = new Map(); // source -> MathML text, or null where there is none
@@ -23,7 +34,9 @@ const known = new Map(); // source -> MathML text, or null where there is none
 /** [{start, stop, source, display}] of the formulas in a text. */
 export function formulas(text) {
   return [...text.matchAll(FORMULA)].map((match) => ({
-    start: match.index, stop: match.index + match[0].length, display: match[1] !== undefined || match[3] !== undefined,
+    start: match.index,
+    stop: match.index + match[0].length,
+    display: match[1] !== undefined || match[3] !== undefined,
     source: match.slice(1).find((inside) => inside !== undefined),
   }));
 }
@@ -35,7 +48,9 @@ export function rendered(text) {
   const box = h("div", { class: "rendered", "aria-label": "with formulas rendered", dir: "auto" }, exactly(text));
   mathml(found).then(
     () => replace(box, pieces(text, found)),
-    (error) => { if (!(error instanceof Unreachable || error instanceof Refused)) throw error; },
+    (error) => {
+      if (!(error instanceof Unreachable || error instanceof Refused)) throw error;
+    },
   );
   return box;
 }

@@ -60,14 +60,16 @@ export class Passages {
   #byParagraph(stretches) {
     const found = new Map();
     for (const stretch of stretches) {
-      const first = paragraphAt(this.list, stretch.start), last = paragraphAt(this.list, Math.max(stretch.start, stretch.stop - 1));
+      const first = paragraphAt(this.list, stretch.start),
+        last = paragraphAt(this.list, Math.max(stretch.start, stretch.stop - 1));
       for (let index = first; index <= last; index += 1) found.set(index, [...(found.get(index) ?? []), stretch]);
     }
     return found;
   }
 
   #draw(upTo) {
-    const fresh = document.createDocumentFragment(), from = this.drawn;
+    const fresh = document.createDocumentFragment(),
+      from = this.drawn;
     for (; this.drawn < Math.min(upTo, this.length); this.drawn += 1) fresh.append(this.#paragraph(this.drawn));
     this.element.append(fresh);
     for (let index = from; index < this.drawn; index += 1) this.#fill(index);
@@ -80,12 +82,21 @@ export class Passages {
   }
 
   #paragraph(index) {
-    const { start, stop } = this.list[index], size = stop - start;
+    const { start, stop } = this.list[index],
+      size = stop - start;
     const long = size > LONG || this.raw.slice(start, stop).split("\n", LINES + 2).length > LINES;
     const label = `paragraph ${index + 1} of ${this.length}`;
     const element = h(
       "div",
-      { class: "paragraph", id: `${this.name}-${index + 1}`, tabindex: "-1", role: "group", "aria-label": label, "data-number": index + 1, "data-long": long && size.toLocaleString("en") },
+      {
+        class: "paragraph",
+        id: `${this.name}-${index + 1}`,
+        tabindex: "-1",
+        role: "group",
+        "aria-label": label,
+        "data-number": index + 1,
+        "data-long": long && size.toLocaleString("en"),
+      },
       h("div", { class: "body", dir: "auto" }),
       long && h("button", { class: "more", type: "button", "aria-label": `unfold ${label}`, onclick: () => this.toggle(index) }),
     );
@@ -94,7 +105,8 @@ export class Passages {
   }
 
   #fill(index) {
-    const element = this.element.children[index], changes = this.changes.get(index) ?? [];
+    const element = this.element.children[index],
+      changes = this.changes.get(index) ?? [];
     replace(element.firstChild, marked(this.raw, this.list[index], this.findings.get(index) ?? [], changes));
     element.classList.toggle("changed", changes.length > 0);
   }

@@ -4,7 +4,8 @@
 export function inUnits(text, findings) {
   const wanted = [...new Set(findings.flatMap(({ start, stop }) => [start, stop]))].sort((a, b) => a - b);
   const units = new Map();
-  let point = 0, unit = 0;
+  let point = 0,
+    unit = 0;
   for (const goal of wanted) {
     while (point < goal && unit < text.length) {
       unit += text.codePointAt(unit) > 0xffff ? 2 : 1;
@@ -34,7 +35,8 @@ export function paragraphs(text) {
 
 /** Index of the paragraph that holds this offset. */
 export function paragraphAt(list, offset) {
-  let low = 0, high = list.length - 1;
+  let low = 0,
+    high = list.length - 1;
   while (low < high) {
     const middle = (low + high + 1) >> 1;
     if (list[middle].start <= offset) low = middle;

@@ -13,7 +13,10 @@ export class Reading {
     this.place = null; // {name, index}
     this.finding = null; // index
     this.formulas = false;
-    this.sight = new IntersectionObserver((seen) => seen.filter(({ isIntersecting }) => isIntersecting).forEach(({ target }) => this.#render(target)), { rootMargin: "50%" });
+    this.sight = new IntersectionObserver(
+      (seen) => seen.filter(({ isIntersecting }) => isIntersecting).forEach(({ target }) => this.#render(target)),
+      { rootMargin: "50%" },
+    );
     for (const { element } of Object.values(texts)) {
       element.addEventListener("click", ({ target }) => {
         const paragraph = target.closest(".paragraph");
@@ -25,7 +28,8 @@ export class Reading {
   /** The paragraph below or above; over the edge of the thoughts lies the summary. */
   step(by) {
     const from = this.#seen() ?? { name: "reasoning", index: -1 };
-    let { name } = from, index = from.index + by;
+    let { name } = from,
+      index = from.index + by;
     if (index >= this.texts[name].length) {
       if (name === "summary") return;
       [name, index] = ["summary", 0];
@@ -45,7 +49,8 @@ export class Reading {
 
   toFinding(by) {
     if (!this.findings.length) return say("no findings");
-    const count = this.findings.length, from = this.finding ?? (by > 0 ? -1 : count);
+    const count = this.findings.length,
+      from = this.finding ?? (by > 0 ? -1 : count);
     this.finding = (from + by + count) % count;
     const { field, start, scorer, note, number } = this.findings[this.finding];
     this.goTo(field, paragraphAt(this.texts[field].list, start));

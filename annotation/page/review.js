@@ -21,13 +21,30 @@ export class Review {
     this.formulas = localStorage.getItem("review:formulas") === "yes";
     this.form = new Form(me.questions, { changed: () => this.#changed(), submit: () => this.submit(), edit: (name) => this.edit(name) });
     this.editor = new Editor({
-      questions: me.questions, differ, done: () => this.read(), open: (name) => this.edit(name),
-      changed: () => this.#typed(), compared: (name, list) => this.#compared(name, list),
+      questions: me.questions,
+      differ,
+      done: () => this.read(),
+      open: (name) => this.edit(name),
+      changed: () => this.#typed(),
+      compared: (name, list) => this.#compared(name, list),
     });
     this.time = h("span", { class: "time", title: "time you spent on this item: it counts while this tab is in sight and you are at it" });
     this.said = h("p", { class: "hint-line", "aria-live": "polite" });
     this.text = h("div", { class: "text" });
-    this.aside = h("aside", { class: "side" }, this.form.element, this.said, h("p", { class: "foot" }, this.time, h("span", {}, kbd("n"), " skip"), h("span", {}, kbd("u"), " back"), h("span", {}, kbd("?"), " keys")));
+    this.aside = h(
+      "aside",
+      { class: "side" },
+      this.form.element,
+      this.said,
+      h(
+        "p",
+        { class: "foot" },
+        this.time,
+        h("span", {}, kbd("n"), " skip"),
+        h("span", {}, kbd("u"), " back"),
+        h("span", {}, kbd("?"), " keys"),
+      ),
+    );
     const toAnswer = h("button", { type: "button", class: "to-answer primary", onclick: () => this.aside.scrollIntoView() }, "Your answer");
     this.element = h("main", { class: "review" }, this.text, this.aside, toAnswer);
     setInterval(() => this.#tick(), 1000);
@@ -44,22 +61,32 @@ export class Review {
     this.view = laidOut(shown, this.me.questions, { folded: this.folded });
     this.reading = new Reading(this.view);
     this.editing = null;
-    const { values, seconds, ahead } = await opened({ annotator: this.me.annotator, shown, conflict: (theirs, mine) => choose({ theirs, mine, raw: this.raw }) });
+    const { values, seconds, ahead } = await opened({
+      annotator: this.me.annotator,
+      shown,
+      conflict: (theirs, mine) => choose({ theirs, mine, raw: this.raw }),
+    });
     replace(this.text, this.view.element);
     this.element.classList.remove("editing");
     this.#lay(values);
     this.clock.restart(seconds);
     this.draft = new Draft({
-      annotator: this.me.annotator, itemId: item.item_id, version: shown.version, values: (shown.draft ?? shown.answer)?.values ?? {},
-      read: () => ({ values: this.values, seconds: this.clock.seconds }), report: this.report,
+      annotator: this.me.annotator,
+      itemId: item.item_id,
+      version: shown.version,
+      values: (shown.draft ?? shown.answer)?.values ?? {},
+      read: () => ({ values: this.values, seconds: this.clock.seconds }),
+      report: this.report,
       conflict: async (theirs, mine) => {
         const choice = await choose({ theirs, mine, raw: this.raw });
         if (choice === "theirs") this.#lay(theirs.values ?? {});
         return choice;
       },
     });
-    if (ahead) { this.draft.mirror(); this.draft.changed(); }
-    else this.report("saved", (shown.draft ?? shown.answer)?.at);
+    if (ahead) {
+      this.draft.mirror();
+      this.draft.changed();
+    } else this.report("saved", (shown.draft ?? shown.answer)?.at);
     replace(this.said, shown.answer ? `You answered this at ${new Date(shown.answer.at).toLocaleString()}: submit again to change it` : "");
     scrollTo({ top: 0 });
     if (this.formulas) this.reading.toggleFormulas(true);
@@ -97,7 +124,8 @@ export class Review {
   /** Back from the editor, at the paragraph where the caret was. */
   read() {
     if (!this.editing) return false;
-    const name = this.editing, index = Number(this.editor.current?.dataset.number ?? 1) - 1;
+    const name = this.editing,
+      index = Number(this.editor.current?.dataset.number ?? 1) - 1;
     this.texts[name] = this.editor.text;
     this.editing = null;
     this.element.classList.remove("editing");
@@ -114,7 +142,7 @@ export class Review {
     this.submitting = true;
     this.form.button.disabled = true;
     try {
-      this.#outcome(await this.draft.submit("submitted"));
+      await this.#outcome(await this.draft.submit("submitted"));
     } finally {
       this.submitting = false;
       this.form.button.disabled = false;
@@ -133,7 +161,7 @@ export class Review {
     this.reading.toggleFormulas(this.formulas);
   }
 
-  #outcome({ done, problems, away, refused, taken }) {
+  async #outcome({ done, problems, away, refused, taken }) {
     if (done) return this.submitted(this.shown.item.item_id);
     if (problems) this.form.problems(problems);
     if (away) this.form.trouble("verdict", "Not submitted: the server does not answer. Nothing is lost; submit again when it is back.");
@@ -143,15 +171,29 @@ export class Review {
 
   // What the server would send back is said at once, with the way out at hand.
   #complete() {
-    const { values } = this, edited = NAMES.filter((name) => name in values);
+    const { values } = this,
+      edited = NAMES.filter((name) => name in values);
     if (!values.verdict) return this.#stop("verdict", "Choose keep, fix or discard");
     if (values.verdict === "keep" && edited.length) {
-      const fix = h("button", { type: "button", class: "primary", onclick: () => { this.form.choose("verdict", "fix"); this.submit(); } }, "Submit as fix ", kbd("⏎"));
+      const fix = h(
+        "button",
+        {
+          type: "button",
+          class: "primary",
+          onclick: () => {
+            this.form.choose("verdict", "fix");
+            this.submit();
+          },
+        },
+        "Submit as fix ",
+        kbd("⏎"),
+      );
       this.#stop("verdict", "Keep says “as it is”, and you edited it. ", fix);
       fix.focus();
       return false;
     }
-    if (values.verdict === "fix" && !edited.length) return this.#stop("verdict", "Fix says that you edited a text, and both are as they were: edit one (e, E), or choose keep");
+    if (values.verdict === "fix" && !edited.length)
+      return this.#stop("verdict", "Fix says that you edited a text, and both are as they were: edit one (e, E), or choose keep");
     return true;
   }
 

@@ -96,6 +96,10 @@ class Reviewer:
         """The textarea of the editor."""
         return self.page.locator(".editor textarea")
 
+    def words(self, selector: str) -> str:
+        """The text of the first element that the selector finds."""
+        return self.page.text_content(selector) or ""
+
     def text(self, name: str) -> str:
         """All that is shown of a text; what has no picture stands as its sign."""
         return self.page.locator(f'.item [data-text="{name}"] .body').evaluate_all("all => all.map(one => one.textContent).join('')")

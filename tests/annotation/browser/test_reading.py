@@ -48,9 +48,9 @@ def test_hostile_texts_are_shown_exactly(browser: Browser, tmp_path: Path) -> No
         anna = people["anna"]
         assert anna.text("reasoning") == whole
         assert anna.text("summary") == HOSTILE["script"]
-        assert anna.page.text_content(".prompt .body") == whole
-        assert anna.page.text_content(".reference .exact") == HOSTILE["compared"]
-        assert HOSTILE["image"] in anna.page.text_content(".said")
+        assert anna.words(".prompt .body") == whole
+        assert anna.words(".reference .exact") == HOSTILE["compared"]
+        assert HOSTILE["image"] in anna.words(".said")
         assert anna.page.locator(".item :is(script, img, svg, think, a)").count() == 0
         assert anna.page.title().startswith("Review")
         assert anna.page.evaluate("getComputedStyle(document.querySelector('.body')).whiteSpaceCollapse") in ("preserve", "break-spaces")
@@ -141,9 +141,9 @@ def test_formulas_are_rendered_beside_the_source_and_never_as_html(browser: Brow
         assert anna.page.locator("#reasoning-1 .rendered math").count() == 2
         assert anna.page.locator("#reasoning-1 .rendered mfrac").count() == 1
         assert anna.page.locator("#reasoning-2 .rendered math").get_attribute("display") == "block"
-        assert "costs $5 and $6" in anna.page.text_content("#reasoning-2 .rendered")
+        assert "costs $5 and $6" in anna.words("#reasoning-2 .rendered")
         assert anna.page.locator(".rendered img").count() == 0
-        assert "\\unknowncommand{" in anna.page.text_content("#reasoning-3 .rendered")
+        assert "\\unknowncommand{" in anna.words("#reasoning-3 .rendered")
         assert anna.text("reasoning") == text
         assert anna.page.evaluate("[...document.querySelectorAll('math, math *')].every(one => one.namespaceURI.endsWith('MathML'))")
         anna.press("m")
