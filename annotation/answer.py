@@ -59,13 +59,22 @@ def problems_of(answer: Answer, item: Item, questions: Questions) -> list[str]:
         found.append(f"choose keep, fix or discard (got {verdict!r})")
     if verdict == "discard":
         return found
-    edited = [name for name in TEXTS if values.get(name) is not None and values[name] != getattr(item, name)]
+    edited = edited_texts(values, item)
     found += [problem for name in edited for problem in _in_text(name, values[name], questions)]
     if verdict == "fix" and not edited:
         found.append("fix says that a text was edited, and both are as they were: edit one, or choose keep")
     if verdict == "keep" and edited:
         found.append(f"keep says as it is, and the {' and '.join(edited)} was edited: choose fix, or take the edit back")
     return found + [problem for name in TEXTS if name not in edited for problem in _as_it_was(name, getattr(item, name), questions)]
+
+
+def edited_texts(values: Mapping[str, Any], item: Item) -> list[str]:
+    """Names of the texts that were edited; line breaks at the end are none: an Enter too much is how editors are left."""
+    return [name for name in TEXTS if values.get(name) is not None and _ended(values[name]) != _ended(getattr(item, name))]
+
+
+def _ended(text: Any) -> Any:
+    return text.rstrip("\r\n") if isinstance(text, str) else text
 
 
 def _as_it_was(name: str, text: str, questions: Questions) -> list[str]:

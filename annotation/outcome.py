@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from annotation.answer import TEXTS, Answer, problems_of, usable
+from annotation.answer import TEXTS, Answer, edited_texts, problems_of, usable
 from annotation.edits import edits_of
 from annotation.item import Item
 from annotation.questions import Questions
@@ -61,7 +61,8 @@ def outcome_of(answers: Iterable[Answer], item: Item, questions: Questions) -> O
 def _edited(answer: Answer, item: Item) -> dict[str, str]:
     """Both texts; one that was not edited is the item's."""
     given = {name: answer.values.get(name) for name in TEXTS}
-    return {name: getattr(item, name) if text is None else text for name, text in given.items()}
+    edited = edited_texts(given, item)
+    return {name: text if name in edited else getattr(item, name) for name, text in given.items()}
 
 
 def columns_of(outcome: Outcome, item: Item) -> dict[str, Any]:
