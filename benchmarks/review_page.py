@@ -3,7 +3,8 @@
     python -m benchmarks.review_page [--characters 190000] [--keys 60]
 
 Times are the browser's own: from the call for the item to the first frame that shows it, and Chromium's event timing from a key to the
-next frame (it counts in steps of 8 ms). The differences are found by a worker meanwhile, as they are when a person types.
+next frame (it counts in steps of 8 ms; a faster one is counted as 16). Script is what the page's own code takes for a key, layout what
+Chromium takes to lay the text out again. The differences are found by a worker meanwhile, as they are when a person types.
 """
 
 from __future__ import annotations
@@ -44,16 +45,22 @@ def a_trace(characters: int, *, lines: int) -> str:
     return "\n\n".join(parts)[:characters]
 
 
-def measured(person: Reviewer, keys: int) -> tuple[float, list[float], list[float]]:
-    """Milliseconds to open the second item, of each key that took a frame or longer, and of tasks over 50 ms."""
+def measured(person: Reviewer, keys: int) -> tuple[float, list[float], list[float], dict[str, float]]:
+    """Milliseconds to open the second item, of each key that took a frame or longer, of tasks over 50 ms, and of the work for a key."""
     opened = person.page.evaluate(OPEN)
     person.press(*"jjjjj", "e")
+    person.page.wait_for_timeout(1_500)
+    session = person.context.new_cdp_session(person.page)
+    session.send("Performance.enable")
     person.page.evaluate(LISTEN)
+    before = {each["name"]: each["value"] for each in session.send("Performance.getMetrics")["metrics"]}
     for key in range(keys):
         person.page.keyboard.press("x" if key % 6 else " ")
         person.page.wait_for_timeout(60)
     person.page.wait_for_timeout(1_500)
-    return opened, person.page.evaluate("window.slow"), person.page.evaluate("window.long")
+    after = {each["name"]: each["value"] for each in session.send("Performance.getMetrics")["metrics"]}
+    spent = {kind: 1000 * (after[f"{kind}Duration"] - before[f"{kind}Duration"]) / keys for kind in ("Script", "Layout")}
+    return opened, person.page.evaluate("window.slow"), person.page.evaluate("window.long"), spent
 
 
 def main() -> None:
@@ -76,10 +83,12 @@ def main() -> None:
             items = [Item(row_id=str(n), prompt="?", reasoning=text if n else "short", summary="2") for n in range(2)]
             folder = queue_of(Path(root) / str(len(name)), items)
             with reviewing(browser, folder, "anna") as people:
-                opened, slow, long = measured(people["anna"], asked.keys)
+                opened, slow, long, spent = measured(people["anna"], asked.keys)
             typical = statistics.median([*slow, *[16.0] * (asked.keys - len(slow))])
             worst = f"key to frame: median <= {typical:.0f} ms, worst {max(slow, default=16):.0f} ms"
-            print(f"{name}: {len(text):,} characters open in {opened:.0f} ms; {worst}; tasks over 50 ms: {[round(each) for each in long]}")
+            work = ", ".join(f"{kind.lower()} {each:.1f} ms" for kind, each in spent.items())
+            tasks = f"{len(long)} tasks over 50 ms, the longest {max(long, default=0):.0f} ms"
+            print(f"{name}: {len(text):,} characters open in {opened:.0f} ms; {worst}; a key costs {work}; {tasks}")
         browser.close()
 
 
