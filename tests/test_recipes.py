@@ -20,7 +20,7 @@ from dataengine.run import run
 
 
 def test_every_shipped_recipe_is_found_and_says_what_it_is() -> None:
-    assert set(shipped()) == {"rejection", "tiny", "tiny_base"}
+    assert set(shipped()) == {"cold_start", "rejection", "tiny", "tiny_base"}
     assert all(find(name).__name__ == name and what for name, what in shipped().items())
 
 

@@ -21,7 +21,7 @@ from dataengine.mix import mix
 from dataengine.one_form import in_form
 from dataengine.quotas import Quota
 from dataengine.recipes.cold_start_world import Editor, Source, World, given_world
-from dataengine.recipes.tiny_cold_start import tiny_cold_start
+from dataengine.recipes.tiny_cold_start import small_world
 from dataengine.rewrite import rewrite
 from dataengine.sample import sample
 from dataengine.step import Step
@@ -126,7 +126,7 @@ def cold_start(
             seed=seed,
         )
     else:
-        world = tiny_cold_start(seed=seed, quick=quick)
+        world = small_world(seed=seed, quick=quick)
     candidates = _candidates(world, form=form, samples=samples, rows=rows, refine=refine, seed=seed)
     questions = Questions(form=form, guidelines=_guidelines(review.guidelines))
     asked = queue(

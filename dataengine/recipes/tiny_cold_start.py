@@ -44,7 +44,7 @@ TASKS = (
 """Every source of this world answers as R1-Zero does, and so wants a summary."""
 
 
-def tiny_cold_start(*, seed: int, quick: bool = False) -> World:
+def small_world(*, seed: int, quick: bool = False) -> World:
     """Sixty questions to three sources; formats, filters and refinements are the real ones. `quick`: a teacher that gets more wrong."""
     base = Model.at(MODELS / "base", name="tiny-base")
     asked = arithmetic(QUESTIONS, seed=1_000 * seed + 22, split="train", name="questions")
