@@ -60,9 +60,8 @@ def outcome_of(answers: Iterable[Answer], item: Item, questions: Questions) -> O
 
 def _edited(answer: Answer, item: Item) -> dict[str, str]:
     """Both texts; one that was not edited is the item's."""
-    given = {name: answer.values.get(name) for name in TEXTS}
-    edited = edited_texts(given, item)
-    return {name: text if name in edited else getattr(item, name) for name, text in given.items()}
+    edited = edited_texts(answer.values, item)
+    return {name: answer.values[name] if name in edited else getattr(item, name) for name in TEXTS}
 
 
 def columns_of(outcome: Outcome, item: Item) -> dict[str, Any]:

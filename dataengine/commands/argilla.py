@@ -106,9 +106,7 @@ def pull(argv: list[str]) -> None:
                 f"{len(pulled.gone):,} answers are at home and no longer in Argilla, or their record was changed there: they stay and count"
             )
         if pulled.missing:
-            print(
-                f"{pulled.missing:,} items of the queue are not in Argilla (deleted, or never pushed): dataengine argilla push {folder}"
-            )
+            print(f"{pulled.missing:,} items of the queue are not in Argilla (deleted, or never pushed): dataengine argilla push {folder}")
         _tell_unusable(unusable(store))
         _tell_standing(store)
 

@@ -28,7 +28,8 @@ def reply_to(prompt: str) -> str:
     thoughts = f"{who} add {left} and {right}, which makes {left + right}.\n\nWait, {who} should check: {left + right} - {right} = {left}."
     if "between <reasoning>" in prompt:
         return f"<reasoning>{thoughts}</reasoning>"
-    return f"<think>\n{thoughts}\n</think>\n\nThe baker bakes ${left} + {right} = \\boxed{{{left + right}}}$ rolls{' in all' * ('=== Problem 2' in prompt)}."
+    ending = " in all" if "=== Problem 2" in prompt else ""
+    return f"<think>\n{thoughts}\n</think>\n\nThe baker bakes ${left} + {right} = \\boxed{{{left + right}}}$ rolls{ending}."
 
 
 class Teacher(BaseHTTPRequestHandler):
