@@ -48,7 +48,7 @@ from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
@@ -76,7 +76,10 @@ def review_app(store: Store, *, queue: str, folder: Path | None = None, hosts: S
             name = await run_in_threadpool(annotators.who, _token(request))
             if name is None:
                 raise Refusal(401, "this link is not good (any more): ask whoever started the review for a new one")
-            body = await _body(request) if method != "GET" else {}
+            try:
+                body = await _body(request) if method != "GET" else {}
+            except ClientDisconnect:  # a page that was closed while it sent: nobody is there to be told
+                return Response(status_code=400)
             item_id = request.path_params.get("item_id", "")
             asked = Asked(annotator=name, item_id=item_id, query=request.query_params, body=body)
             return await run_in_threadpool(lambda: _reply(work(asked)))  # a thread for each: nobody waits for anybody

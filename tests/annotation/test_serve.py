@@ -41,6 +41,19 @@ def test_a_server_gives_each_annotator_a_link_that_lasts(tmp_path: Path) -> None
     again.end(signal.SIGTERM)
 
 
+def test_a_page_that_is_closed_while_it_sends_is_no_failure_of_the_server(tmp_path: Path) -> None:
+    server = Server(a_queue(tmp_path, 3), ["alice"])
+    host, port = server.address
+    lines = ("POST /api/latex HTTP/1.1", f"Host: {host}:{port}", f"Authorization: Bearer {server.token('alice')}")
+    head = "\r\n".join((*lines, "Content-Type: application/json", "Content-Length: 100", "", '{"sour'))
+    with socket.create_connection(server.address) as connection:
+        connection.sendall(head.encode())
+        time.sleep(0.5)
+    with closing(Person(server.address, server.token("alice"))) as alice:
+        assert alice.call("GET", "/api/me")[0] == 200
+    assert "Traceback" not in server.end(signal.SIGINT)
+
+
 def test_a_second_server_on_a_queue_is_told_who_serves_it(tmp_path: Path) -> None:
     folder = a_queue(tmp_path, 3)
     first = Server(folder, ["alice"])
