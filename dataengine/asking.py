@@ -145,7 +145,8 @@ async def has_to_wait(asking: Asking, changed: asyncio.Event) -> bool:
         return False
     changed.clear()
     with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(changed.wait(), asking.flight.patience)
+        async with asyncio.timeout(asking.flight.patience):  # wait_for of Python 3.11 may swallow a cancellation
+            await changed.wait()
     return True
 
 
