@@ -81,8 +81,7 @@ class Sampler:
                     if self.spending.finished and not self._under_way:
                         break
                     with contextlib.suppress(TimeoutError):
-                        async with asyncio.timeout(self.asking.flight.patience):
-                            await self._changed.wait()
+                        await asyncio.wait_for(self._changed.wait(), self.asking.flight.patience)
             finally:
                 for task in self._under_way:
                     task.cancel()
