@@ -27,6 +27,8 @@ class Page {
     });
     this.list = new List({ filters: this.filters, open: (itemId) => this.go(`#/item/${itemId}`) });
     this.view = h("div", { class: "view" });
+    this.turn = 0;
+    this.laying = Promise.resolve();
     this.saved = h("span", { class: "saved", role: "status" });
     this.banner = h("div", { class: "banner", role: "alert", hidden: true });
     this.notices = h("div", { class: "notices" });
@@ -52,14 +54,15 @@ class Page {
   /** What the address says. */
   async show() {
     const [, where, itemId] = location.hash.split("/");
+    if (where === "item") return this.#turn(() => call("GET", `/api/items/${encodeURIComponent(decodeURIComponent(itemId))}`), () => this.show());
+    if (where !== "items" && where !== "summary") return this.next();
+    this.turn += 1;
     try {
       if (where === "items") await this.#put(this.list, () => this.list.load());
-      else if (where === "summary")
+      else
         await this.#put({ element: h("main", { class: "summary" }) }, async ({ element }) =>
           replace(element, summary(await call("GET", "/api/summary"))),
         );
-      else if (where === "item") await this.#lay(await call("GET", `/api/items/${encodeURIComponent(decodeURIComponent(itemId))}`));
-      else await this.next();
     } catch (error) {
       this.#failed(error, () => this.show());
     }
@@ -67,10 +70,23 @@ class Page {
 
   /** The next item that is pending for me, behind `after`; round from the front. */
   async next(after) {
+    await this.#turn(() => call("GET", `/api/next${query({ ...this.filters.values, after })}`), () => this.next(after));
+  }
+
+  /** Lays out what `load` brings, one after the other; a reply that is overtaken by where the person has gone since is let go. */
+  async #turn(load, again) {
+    const turn = (this.turn += 1),
+      before = this.laying,
+      { promise, resolve } = Promise.withResolvers();
+    this.laying = promise;
     try {
-      await this.#lay(await call("GET", `/api/next${query({ ...this.filters.values, after })}`));
+      const shown = await load();
+      await before;
+      if (turn === this.turn) await this.#lay(shown);
     } catch (error) {
-      this.#failed(error, () => this.next(after));
+      if (turn === this.turn) this.#failed(error, again);
+    } finally {
+      resolve();
     }
   }
 

@@ -9,7 +9,7 @@ from annotation.item import Item, Said
 from tests.annotation.browser.reviewer import answers_in, queue_of, reviewing
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser
+    from playwright.sync_api import Browser, Route
 
 ITEMS = [
     Item(
@@ -97,6 +97,25 @@ def test_u_leads_back_to_what_was_submitted_and_it_can_be_changed(browser: Brows
         anna.press("r", "2", "s")
         anna.at(2)
     assert answers_in(folder)["row0", "anna"].values["readability"] == 2
+
+
+def test_a_reply_that_comes_late_does_not_take_the_place_of_where_one_has_gone(browser: Browser, tmp_path: Path) -> None:
+    folder, late = queue_of(tmp_path, ITEMS[:3]), list["Route"]()
+    with reviewing(browser, folder, "anna") as people:
+        anna = people["anna"]
+        for number in (0, 1):
+            anna.at(number)
+            anna.press("1", "5", "1", "s")
+        anna.at(2)
+        anna.page.route(f"**/api/items/{ITEMS[1].item_id}", lambda route: late.append(route))
+        anna.press("u")
+        anna.page.wait_for_function("id => location.hash.endsWith(id)", arg=ITEMS[1].item_id)
+        anna.press("u")
+        anna.at(0)
+        late[0].continue_()
+        anna.page.wait_for_timeout(300)
+        anna.at(0)
+        assert anna.page.url.endswith(ITEMS[0].item_id)
 
 
 def test_filters_narrow_what_comes_next_and_the_list(browser: Browser, tmp_path: Path) -> None:
