@@ -9,17 +9,21 @@ import { h, kbd } from "./element.js";
 export class Keys {
   constructor(bindings) {
     this.bindings = bindings;
+    this.held = null;
+    this.holds = 0; // sendings under way: a second Ctrl+Enter comes while the first is being answered
     document.addEventListener("keydown", (event) => this.#pressed(event));
   }
 
   /** Keys pressed meanwhile wait: who types ahead while an answer is sent means the next item, not the last one. */
   async hold(work) {
-    this.held = [];
+    this.held ??= [];
+    this.holds += 1;
     try {
       await work;
     } finally {
-      const { held } = this;
-      this.held = null;
+      this.holds -= 1;
+      const held = this.holds ? [] : this.held;
+      if (!this.holds) this.held = null;
       for (const event of held) this.#run(event);
     }
   }

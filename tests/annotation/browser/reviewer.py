@@ -120,7 +120,8 @@ def people_at(browser: Browser, links: Mapping[str, str], **options: Any) -> Ite
         for name, link in links.items():
             people[name] = Reviewer(browser.new_context(viewport={"width": 1280, "height": 860}, **options), link)
         yield people
-        assert [fault for person in people.values() for fault in person.faults] == []
+        faults = [fault for person in people.values() for fault in person.faults]
+        assert not faults, faults
     finally:
         for person in people.values():
             person.context.close()
