@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Chromium of this machine, driven by Playwright."""
+    """Chromium of this machine; let go after each file, since as long as Playwright runs no other test may run an event loop."""
     api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: pip install playwright")
     chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     if chromium is None:
