@@ -139,8 +139,9 @@ def _less(thoughts: Score, summary: Score, *, of: str) -> Score:
 def numbers_from_thoughts(summary: str, reasoning: str, messages: list[dict[str, str]] | str | None = None) -> Score:
     """Share of the summary's numbers that its thoughts or the question hold, however they are written there; 1 where it has none.
 
-    1,000 is 1000, 50% is 0.5, 12/4 is 3 or 12 and 4, three is 3, 三十五 is 35, `\\\\frac{3}{4}` is 0.75, and 3.14 is what 3.14159 rounds to. Numbers of list
-    items, headings and steps, indices of names (x_1, H2O) and what stands in code blocks are none; filters/numbers_said.py has the rules.
+    1,000 is 1000, 50% is 0.5, 12/4 is 3 or 12 and 4, three is 3, 三十五 is 35, `\\\\frac{3}{4}` is 0.75, and 3.14 is what 3.14159
+    rounds to. Numbers of list items, headings and steps, indices of names (x_1, H2O) and what stands in code blocks are none;
+    filters/numbers_said.py has the rules.
 
     >>> numbers_from_thoughts("So $1{,}000 / 4 = 250$.", "a thousand by 4, 1000/4 = 250", "Halve it.")
     Score(value=1.0, reason='2 numbers, all in the thoughts or the question')
