@@ -20,7 +20,7 @@ from dataengine.sources import frame, prompt_id
 from dataengine.step import Model, Step
 from dataengine.templates import QUESTION, Form
 from dataengine.work import Work
-from filters.faithful import BRIEF, FAITHFUL, TRANSLATION, keeps_the_steps, one_language, same_answer, short_if_trivial
+from filters.faithful import BRIEF, FAITHFUL, TRANSLATION, keeps_the_steps, same_answer, short_if_trivial
 from trainers.sft import SFT, sft
 
 
@@ -55,7 +55,6 @@ def said_by_me(reasoning: str) -> Score:
 
 STYLE_CHECKS = (
     Bar(scorer=said_by_me),
-    Bar(scorer=one_language.with_(of="reasoning"), at_least=0.99),
     Bar(scorer=same_answer),
     Bar(scorer=keeps_the_steps.with_(longest=2.5, numbers=1.0)),
 )
