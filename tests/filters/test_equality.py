@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from filters import equality
+from filters.answer_cache import AnswerCache
 from filters.equality import FORESEEN, Pair, Verdict, judged
 from filters.tree_values import LARGEST
 
@@ -100,6 +101,7 @@ def test_a_last_line_that_breaks_off_is_unparsable(prediction: str) -> None:
 def test_equal_pairs_are_judged_once(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[Pair] = []
     quick = equality._quick
+    monkeypatch.setattr(equality, "CACHE", AnswerCache())
     monkeypatch.setattr(equality, "_quick", lambda pair: asked.append(pair) or quick(pair))
     pairs = [Pair("71", "72")] * 5 + [Pair("71", "71")] * 5
     assert [verdict.value for verdict in judged(pairs, deadline=5.0)] == [False] * 5 + [True] * 5
