@@ -22,8 +22,8 @@ from typing import Any
 from annotation.argilla_environment import VERSION, environment
 from annotation.argilla_processes import Leashed
 from dataengine.errors import Stopped
-from dataengine.lock import only_one
 from dataengine.progress import say
+from dataengine.storage.lock import only_one
 
 PACKAGE = Path(__file__).parent
 KEYS = "keys.json"

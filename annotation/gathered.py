@@ -56,7 +56,7 @@ def gather(queue: Path, place: Path, *, again: bool) -> int:
 
 def answers_of(queue: Path) -> Iterable[Answer]:
     """Everybody's latest word in the store of a queue."""
-    from annotation.store import Store
+    from annotation.sqlite.store import Store
 
     with closing(Store.open(queue)) as store:
         yield from store.answers()

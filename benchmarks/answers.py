@@ -22,8 +22,8 @@ import psutil
 
 from benchmarks.verdict_agreement import judged_rows
 from dataengine.lines import json_lines
-from filters import equality
 from filters.answers import answer_matches
+from filters.final_answers import equality
 
 Rows = list[dict[str, Any]]
 SUITES = ("Math-Verify", "hendrycks", "MARIO", "Skills", "SkyThought", "tinker", "verifiers", "test_math.py", "open-r1")

@@ -32,7 +32,7 @@ from annotation.argilla.place import ArgillaReviews
 from annotation.argilla.responses import response_of
 from annotation.item import Finding, Item, Said
 from annotation.questions import Questions
-from annotation.store import Store
+from annotation.sqlite.store import Store
 
 ANNOTATORS = ("alice", "bob", "carol")
 AT_ONCE = 20

@@ -24,9 +24,9 @@ import polars as pl
 from benchmarks.corpus import corpus, write_problems
 from dataengine import shards
 from dataengine.dedup import dedup
+from dataengine.kernels.minhash import Sieve, signatures_of
 from dataengine.lines import json_lines
 from dataengine.machine import Machine
-from dataengine.minhash import Sieve, signatures_of
 from dataengine.run import run
 from dataengine.step import Step
 from filters.decontaminate import decontaminate

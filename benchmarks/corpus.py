@@ -21,7 +21,7 @@ import polars as pl
 import pyarrow as pa
 
 from dataengine.columns import PROBLEM, RESPONSE, schema
-from dataengine.hashing import HASH, compiled, mixed
+from dataengine.kernels.hashing import HASH, compiled, mixed
 from dataengine.response_rows import row_id
 from dataengine.run import run
 from dataengine.sources import prompt_id

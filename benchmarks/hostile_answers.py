@@ -25,9 +25,9 @@ import psutil
 
 from benchmarks.answers import timed
 from dataengine.lines import json_lines
-from filters import equality
 from filters.answers import answer_matches
-from filters.extraction import final_answer
+from filters.final_answers import equality
+from filters.final_answers.extraction import final_answer
 
 Pair = tuple[str, str]
 SETS = ("out_zeroeval", "out_rho_tora", "out_skythought", "out_qwen_math_8samples", "out_r1distill_math")

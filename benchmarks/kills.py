@@ -57,7 +57,8 @@ def main() -> None:
 
 def nursery() -> None:
     """Fork a process for each root that is asked for, say its pid and then how it ended: importing costs more than all the rest."""
-    from dataengine import keyed_log, prompt_blocks
+    from dataengine.sampling import prompt_blocks
+    from dataengine.storage import keyed_log
     from tests.dataengine.served import Served
     from tests.dataengine.simulated import made_with, sampled
 
@@ -221,7 +222,7 @@ def is_ours(pid: int) -> bool:
 
 def stored_in(root: Path) -> tuple[dict[str, str], int]:
     """(hash of the row by key of every stored response and verdict, how many are stored twice)."""
-    from dataengine import crc_lines
+    from dataengine.storage import crc_lines
 
     found: dict[str, str] = {}
     rows = 0

@@ -1,7 +1,7 @@
 """Language of thoughts on whole zh/en documents: speed beside fastText per line, recall of 3 % mixing inside lines, false positives.
 
 `python -m benchmarks.language [--documents N]`; it needs the folder of shared real data, and for the peer a lid.176 model
-(filters/lid.py). Speeds are MB per second of this process's CPU time, one thread, medians of five, all in one run.
+(filters/texts/lid.py). Speeds are MB per second of this process's CPU time, one thread, medians of five, all in one run.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ import polars as pl
 
 from dataengine.lines import json_lines
 from dataengine.score import Scorer
-from filters import lid
 from filters.format import r1_format
 from filters.language import language_share
 from filters.readability import readable
+from filters.texts import lid
 
 SIZE = 22_000
 """Bytes of a document at least, as long thoughts have."""
@@ -123,7 +123,7 @@ def speed(clean: dict[str, list[str]], count: int) -> None:
         line(scorer.name, clean, lambda texts, code, scorer=scorer: scored(scorer, texts, code))
     line("the three together", clean, lambda texts, code: [scored(s, texts, code) for s in (language_share, readable, r1_format)])
     if lid.model() is None:
-        print("No lid.176 model is here (filters/lid.py says where it is looked for): the peer was not measured.")
+        print("No lid.176 model is here (filters/texts/lid.py says where it is looked for): the peer was not measured.")
         return
     few = {code: list(islice(texts, max(1, count // 10))) for code, texts in clean.items()}
     line("fastText on each line of it", few, lambda texts, _: [lid.label(row) for text in texts for row in text.split("\n") if row.strip()])

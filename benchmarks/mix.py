@@ -35,7 +35,7 @@ from benchmarks.corpus import DOMAINS, corpus
 from dataengine import shards
 from dataengine.machine import Machine
 from dataengine.mix import mix
-from dataengine.quotas import Quota, matches
+from dataengine.mixing.quotas import Quota, matches
 from dataengine.run import run
 
 LANGUAGES = {"en": 0.9, "zh": 0.1}

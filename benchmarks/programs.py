@@ -29,9 +29,9 @@ from typing import Any
 
 import polars as pl
 
-from filters.program_output import output_matches
 from filters.programs import passes_tests
-from filters.sandbox import sandboxes
+from filters.running.program_output import output_matches
+from filters.running.sandbox import sandboxes
 
 TIMEOUT = 5.0
 

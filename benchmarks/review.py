@@ -6,7 +6,7 @@ annotators), saves a draft that holds the whole edited text, submits it, and beg
 between). Times are what a person waits: from sending the request to having read and parsed the whole answer. With `--kills` the server is
 killed with SIGKILL at random moments (up to twice `seconds / kills` after it began to answer) and started again; at the end every answer
 that it had confirmed is looked for in the store, with its text. The kernel survives such a kill, so it says nothing of power cuts: for
-these there is the fsync of every commit (annotation/database.py).
+these there is the fsync of every commit (annotation/sqlite/database.py).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from annotation.store import Store
+from annotation.sqlite.store import Store
 from tests.annotation.reviewing import Person, Server, a_queue
 
 PEOPLE = ("alice", "bob", "carol", "dan", "erin")

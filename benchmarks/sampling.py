@@ -30,7 +30,7 @@ import numpy as np
 import zstandard
 from numpy.typing import NDArray
 
-from dataengine.spending import Adaptive, Fixed, Outcome, Policy, Prompt, Spending
+from dataengine.sampling.spending import Adaptive, Fixed, Outcome, Policy, Prompt, Spending
 
 WANT, AT_MOST, FIXED, LONGEST = 4, 64, 16, 32_768
 SOURCES = ("out_skythought", "out_qwen_math_8samples")

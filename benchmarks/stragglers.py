@@ -18,19 +18,19 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from dataengine.asking import Asking
 from dataengine.inference.engine import Sampling
 from dataengine.progress import Bar as ProgressBar
-from dataengine.prompt_blocks import BLOCK, Block
 from dataengine.response_rows import SaidBy
-from dataengine.responses import Responses
-from dataengine.sample_parts import Kept
-from dataengine.sampler import Sampler
+from dataengine.sampling.asking import Asking
+from dataengine.sampling.prompt_blocks import BLOCK, Block
+from dataengine.sampling.sample_parts import Kept
+from dataengine.sampling.sampler import Sampler
+from dataengine.sampling.spending import Adaptive
+from dataengine.sampling.verdicts import Verdicts
 from dataengine.score import Score
 from dataengine.sources import frame
-from dataengine.spending import Adaptive
+from dataengine.storage.responses import Responses
 from dataengine.templates import QUESTION
-from dataengine.verdicts import Verdicts
 from tests.dataengine.simulated import BARS, RATES, Simulated
 
 SECONDS = 1.0

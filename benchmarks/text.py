@@ -26,14 +26,14 @@ import numpy as np
 import polars as pl
 from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, trainers
 
-from dataengine.hashed_words import words_of
+from dataengine.kernels.hashed_words import words_of
 from dataengine.lines import json_lines
 from filters.evaluation_sets import problems_in
 from filters.gopher import gopher_repetition, gopher_statistics
 from filters.leaks import index_of_files, not_leaked
 from filters.near_duplicates import NearDuplicates
 from filters.repetition import compression_ratio, distinct_lines, not_repetitive
-from filters.tokens import KNOWN, TokenCounter
+from filters.texts.tokens import KNOWN, TokenCounter
 
 GLUE = "\n\nWait, let me check that again, from the beginning.\n\n"
 PROBLEMS = ("math_hendrycks.jsonl.zst", "math_gsm8k.jsonl.zst", "math_competition.jsonl.zst")

@@ -1,9 +1,10 @@
 """Documents a second of the whole chain over one thought: format, language, readability, repetition, leaks, near-duplicates, tokens.
 
 `python -m benchmarks.text_chain [--documents N] [--workers 2]`; it needs the folder of shared real data and, for fastText, its model (see
-filters/lid.py). Batches are scored in worker processes, near-duplicates are compared in this one. Documents are made as they are needed,
-so that memory shows what the chain keeps. Times are CPU time; the speed-up of two workers is what a document costs in CPU alone over
-what it costs beside another worker, times two: what the cores have in common (caches, memory) shows, waiting for other programs does not.
+filters/texts/lid.py). Batches are scored in worker processes, near-duplicates are compared in this one. Documents are made as they are
+needed, so that memory shows what the chain keeps. Times are CPU time; the speed-up of two workers is what a document costs in CPU alone
+over what it costs beside another worker, times two: what the cores have in common (caches, memory) shows, waiting for other programs does
+not.
 """
 
 from __future__ import annotations
@@ -28,12 +29,12 @@ os.environ.update(dict.fromkeys(("POLARS_MAX_THREADS", "RAYON_NUM_THREADS", "NUM
 import polars as pl
 
 from benchmarks.text import GLUE, PROBLEMS, trained
+from dataengine.kernels.minhash import Sieve, signatures_of
 from dataengine.lines import json_lines
-from dataengine.minhash import Sieve, signatures_of
-from filters import lid
 from filters.evaluation_sets import problems_in
 from filters.find import find, shipped
-from filters.tokens import TokenCounter
+from filters.texts import lid
+from filters.texts.tokens import TokenCounter
 
 BATCH = 250
 PARTS = ("format", "language", "readability", "repetition", "gopher", "leaks")

@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 
 from dataengine import shards
-from dataengine.shuffle import Spill, in_schema
+from dataengine.mixing.shuffle import Spill, in_schema
 
 PIECE_BYTES = 64 * 2**20
 """Text of rows held as Python objects at the same time."""

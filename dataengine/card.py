@@ -10,9 +10,9 @@ from typing import Any
 import polars as pl
 
 from dataengine import shards
-from dataengine.card_reviews import review_lines
 from dataengine.explain import bars_of, scorers_of
-from dataengine.funnel import folders_before, funnel
+from dataengine.reporting.card_reviews import review_lines
+from dataengine.reporting.funnel import folders_before, funnel
 from dataengine.shards import write_atomically
 from dataengine.step import Step
 from dataengine.work import Work

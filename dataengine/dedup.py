@@ -69,8 +69,8 @@ def _make_signatures(work: Work) -> None:
 
 def _signatures(rows: pl.DataFrame, settings: Mapping[str, Any]) -> dict[str, pl.DataFrame]:
     """For each row its id, a hash of the words compared (null without words), characters, and the MinHash signature as bytes."""
-    from dataengine import minhash
-    from dataengine.hashed_words import bare_words_of, hash_of_words, parts_of
+    from dataengine.kernels import minhash
+    from dataengine.kernels.hashed_words import bare_words_of, hash_of_words, parts_of
 
     texts = joined_text(rows, settings["on"])
     hashes, filled, signatures = [np.empty(0, np.uint64)], [np.empty(0, np.bool_)], [np.empty((0, minhash.BINS), np.uint16)]
@@ -209,7 +209,7 @@ def _same(work: Work, units: pl.DataFrame) -> pl.DataFrame:
 
 def _near(work: Work, units: pl.DataFrame) -> pl.DataFrame:
     """Each unit with the one most like it among those that stay, where they are alike enough."""
-    from dataengine.minhash import BINS, Sieve
+    from dataengine.kernels.minhash import BINS, Sieve
 
     signatures = _signatures_at(work, units["place"].to_numpy())
     sieve = Sieve(similarity=work.settings["similarity"], room=len(units))
@@ -226,7 +226,7 @@ def _near(work: Work, units: pl.DataFrame) -> pl.DataFrame:
 
 def _signatures_at(work: Work, place_U: np.ndarray) -> np.ndarray:
     """_U,_B: the signatures of these rows, in their order."""
-    from dataengine.minhash import BINS
+    from dataengine.kernels.minhash import BINS
 
     signatures = np.empty((len(place_U), BINS), np.uint16)
     order_U = np.argsort(place_U)

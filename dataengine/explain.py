@@ -10,9 +10,10 @@ from typing import Any
 
 import polars as pl
 
-from dataengine import row_index, shards
-from dataengine.funnel import folders_before
+from dataengine import shards
+from dataengine.reporting.funnel import folders_before
 from dataengine.score import scorer_of
+from dataengine.storage import row_index
 
 TEXTS = ("messages", "prompt", "response", "reasoning", "summary")
 """Long columns: read once, from the last folder that has the row, and where a scorer points into them."""

@@ -9,13 +9,13 @@ from dataclasses import replace
 
 import polars as pl
 
-from dataengine.asking import Asking, has_to_wait
 from dataengine.inference.engine import Sampling
 from dataengine.names import nearest
 from dataengine.progress import Bar
 from dataengine.response_rows import SPLITS, SaidBy, response_rows
-from dataengine.responses import Responses
+from dataengine.sampling.asking import Asking, has_to_wait
 from dataengine.step import Model, Step
+from dataengine.storage.responses import Responses
 from dataengine.templates import Template
 from dataengine.work import Work
 

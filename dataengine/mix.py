@@ -1,7 +1,7 @@
 """Exact quotas over the parts of a mix: deterministic, stable when rows are added, with a report of what is short and why.
 
-Two passes. The first reads the few columns that quotas ask for and decides about every row (dataengine/mix_keys.py). The second reads
-the text once, a batch at a time, and brings what is taken into its new order (dataengine/mix_move.py).
+Two passes. The first reads the few columns that quotas ask for and decides about every row (dataengine/mixing/mix_keys.py). The second
+reads the text once, a batch at a time, and brings what is taken into its new order (dataengine/mixing/mix_move.py).
 
 Legend: _R row of the parts, in the order of parts, shards and rows; _S input shard.
 """
@@ -17,11 +17,11 @@ import polars as pl
 
 from dataengine import shards
 from dataengine.columns import MIXED, REJECTION
-from dataengine.mix_keys import Keys, joined, keys_of
-from dataengine.mix_move import TAKEN, TOO_MANY, TWICE, UNASKED, Plan, move
+from dataengine.mixing.mix_keys import Keys, joined, keys_of
+from dataengine.mixing.mix_move import TAKEN, TOO_MANY, TWICE, UNASKED, Plan, move
+from dataengine.mixing.quotas import Quota, refuse_doubled, unknown
+from dataengine.mixing.shortage import report_lines, report_text, say_what_is_short
 from dataengine.names import nearest
-from dataengine.quotas import Quota, refuse_doubled, unknown
-from dataengine.shortage import report_lines, report_text, say_what_is_short
 from dataengine.step import Step
 from dataengine.work import Work
 

@@ -13,8 +13,8 @@ import polars as pl
 from dataengine import shards
 from dataengine.machine import Machine
 from dataengine.run import run
+from dataengine.sampling.spending_policy import Fixed
 from dataengine.sources import head
-from dataengine.spending_policy import Fixed
 from dataengine.step import Model, Step, ancestors, rebuilt
 
 

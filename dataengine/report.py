@@ -17,10 +17,10 @@ from typing import Any, ClassVar
 
 import jinja2
 
-from dataengine.plots import Metric, Run, curve, found_metrics, legend
+from dataengine.reporting.plots import Metric, Run, curve, found_metrics, legend
+from dataengine.reporting.stage_graph import NODE_HEIGHT, Node, Picture, layout
+from dataengine.reporting.stage_table import Figure, cell, figures
 from dataengine.shards import write_atomically
-from dataengine.stage_graph import NODE_HEIGHT, Node, Picture, layout
-from dataengine.stage_table import Figure, cell, figures
 
 FOLD_CHARACTERS, FOLD_LINES = 700, 14
 """A text longer than this is folded, and its first half of that is shown."""
@@ -45,7 +45,7 @@ class Section:
 
 @dataclass(frozen=True, kw_only=True)
 class Stages(Section):
-    """The stage table; rows as `dataengine.stage_table.stage_table_text` takes them."""
+    """The stage table; rows as `dataengine.reporting.stage_table.stage_table_text` takes them."""
 
     kind = "stages"
     title: str = "Stages"

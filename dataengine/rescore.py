@@ -15,14 +15,14 @@ import polars as pl
 from dataengine import shards
 from dataengine.columns import REJECTION, schema
 from dataengine.keep import Bar
-from dataengine.pick import PICKS
-from dataengine.prompt_blocks import PROMPTS, Block, Sampled
-from dataengine.sample_parts import Kept, accepted, parts_of
+from dataengine.sampling.pick import PICKS
+from dataengine.sampling.prompt_blocks import PROMPTS, Block, Sampled
+from dataengine.sampling.sample_parts import Kept, accepted, parts_of
+from dataengine.sampling.spending import Decision, Outcome
+from dataengine.sampling.verifiers import columns_read, scored
 from dataengine.score import Score
 from dataengine.shards import REJECTED
-from dataengine.spending import Decision, Outcome
 from dataengine.step import ModelHere, Step
-from dataengine.verifiers import columns_read, scored
 from dataengine.work import Work
 
 ALL = 1 << 30

@@ -13,7 +13,7 @@ import polars as pl
 
 from dataengine.columns import RESPONSE, schema
 from dataengine.inference.engine import Sampling
-from dataengine.responses import Responses
+from dataengine.storage.responses import Responses
 from dataengine.templates import Template, split_r1, split_zero
 
 SPLITS: dict[str, Callable[[str], tuple[str | None, str | None]]] = {"zero": split_zero, "r1": split_r1}

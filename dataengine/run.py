@@ -11,14 +11,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from dataengine import row_index, shards
+from dataengine import shards
 from dataengine.errors import DiskFull
-from dataengine.lock import only_one
 from dataengine.machine import Machine
 from dataengine.own_version import own_version
 from dataengine.progress import say
-from dataengine.second_home import SecondHome, second_home
 from dataengine.step import Model, ModelHere, Step, ancestors, identity
+from dataengine.storage import row_index
+from dataengine.storage.lock import only_one
+from dataengine.storage.second_home import SecondHome, second_home
 from dataengine.work import Work, warn
 
 LOG = "runs.jsonl"

@@ -2,8 +2,8 @@
 
 The main folder holds the picked rows, at most `want` right ones a prompt; `rejected/` every other response, each with what dropped it;
 `prompts/` one row for each prompt with its pass rate and why no more was asked. Which prompt gets how many samples is decided by
-`dataengine/spending.py` (docs/sampling.md has the derivation) from outcomes alone: engine speed, order of arrival, number of verifiers
-and kills change nothing, so the folder is the same to the byte.
+`dataengine/sampling/spending.py` (docs/sampling.md has the derivation) from outcomes alone: engine speed, order of arrival, number of
+verifiers and kills change nothing, so the folder is the same to the byte.
 """
 
 from __future__ import annotations
@@ -16,24 +16,24 @@ from typing import Any
 import polars as pl
 
 from dataengine import shards
-from dataengine.asking import Asking
 from dataengine.columns import RESPONSE, schema
 from dataengine.generate import with_stops
 from dataengine.inference.engine import Engine, Sampling
 from dataengine.keep import Bar
-from dataengine.pick import PICKS
 from dataengine.progress import say
-from dataengine.prompt_blocks import PROMPTS, Block, blocks, read_landed
 from dataengine.response_rows import SPLITS, SaidBy, response_rows
-from dataengine.responses import Responses
-from dataengine.sample_parts import Kept, parts_of
-from dataengine.sampler import Sampler
+from dataengine.sampling.asking import Asking
+from dataengine.sampling.pick import PICKS
+from dataengine.sampling.prompt_blocks import PROMPTS, Block, blocks, read_landed
+from dataengine.sampling.sample_parts import Kept, parts_of
+from dataengine.sampling.sampler import Sampler
+from dataengine.sampling.spending import Adaptive, Policy
+from dataengine.sampling.verdicts import Verdicts
+from dataengine.sampling.verifiers import DEADLINE, open_verifiers
 from dataengine.shards import REJECTED
-from dataengine.spending import Adaptive, Policy
 from dataengine.step import Model, Step
+from dataengine.storage.responses import Responses
 from dataengine.templates import Template
-from dataengine.verdicts import Verdicts
-from dataengine.verifiers import DEADLINE, open_verifiers
 from dataengine.work import Work
 
 
@@ -60,8 +60,9 @@ def sample(
     Bars are tried in their order, the cheapest first is best: a row that fails one is not shown to the next. `budget` is in generated
     tokens; `quotas` maps a domain to the kept samples that are enough of it; `stratum` names columns (those that the problems have) whose
     prompts are expected to have alike pass rates. `pick` says which of several right responses are kept: shortest, random or diverse
-    (`dataengine/pick.py`). `policy` replaces the adaptive rule that `want`, `at_most`, `budget` and `quotas` describe, for instance by
-    `Fixed(samples=16)`. A response that was cut off is truncated, not wrong; a verifier has `deadline` seconds of CPU for one row.
+    (`dataengine/sampling/pick.py`). `policy` replaces the adaptive rule that `want`, `at_most`, `budget` and `quotas` describe, for
+    instance by `Fixed(samples=16)`. A response that was cut off is truncated, not wrong; a verifier has `deadline` seconds of CPU for one
+    row.
     """
     if not accept:
         raise ValueError("sample wants at least one bar in accept: without a verdict there is nothing to reject by; use generate")

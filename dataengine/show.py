@@ -12,7 +12,7 @@ from typing import Any
 from dataengine import shards
 from dataengine.columns import RESPONSE, schema
 from dataengine.explain import TEXTS, Trace, bars_of, scorers_of, scores
-from dataengine.funnel import funnel, rejections
+from dataengine.reporting.funnel import funnel, rejections
 
 WIDTH = 600
 """Characters of one value shown before it is cut (and said to be cut)."""

@@ -23,7 +23,7 @@ from dataengine.progress import Bar, say
 
 if TYPE_CHECKING:
     from dataengine.inference.engine import Engine
-    from dataengine.second_home import SecondHome
+    from dataengine.storage.second_home import SecondHome
 
 Judge = Callable[[pl.DataFrame, Mapping[str, Any]], Mapping[str, pl.DataFrame]]
 """From the rows of one shard and the step's settings to the rows of each part ("" and "rejected")."""
@@ -86,7 +86,7 @@ class Work:
         self, judge: Judge, todo: list[Path], rows: int, given: Mapping[str, Mapping[str, Any]]
     ) -> Iterable[tuple[Path, list[shards.Landed]]]:
         if self.machine.on == "ray" and rows >= ROWS_WORTH_A_PROCESS:
-            from dataengine.on_ray import judged
+            from dataengine.cluster.on_ray import judged
 
             for path, parts in judged(judge, todo, settings=self.settings, given=given, machine=self.machine, name=self.name):
                 yield path, [shards.land_packed(self.folder, _part(each.name, path), each.shard, rows=each.rows) for each in parts]

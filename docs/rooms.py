@@ -26,7 +26,7 @@ def rooms() -> str:
     width = max(len(path.name) for path in modules) + 2
     lines = []
     for folder, inside in groupby(modules, key=lambda path: path.parent):
-        lines.append(f"    {folder.relative_to(ROOT)}/")
+        lines.append(f"    {folder.relative_to(ROOT)}/    {opening_sentence(folder / '__init__.py')}")
         lines += [f"      {path.name:{width}}{opening_sentence(path)}" for path in inside if path.name != "__init__.py"]
     return "\n".join(lines) + "\n"
 

@@ -1,8 +1,8 @@
 """Is a response's final answer the reference answer?
 
-Tiers, cheapest first: equal spelling, exact numbers and lists of them, choices and words, the values of plain formulas (filters/exact.py),
-then algebra in processes that are killed at a deadline (filters/symbolic.py). Wrong, missing, truncated, unparsable and unjudged are
-different reasons. docs/answers.md says which reading was chosen where several make sense.
+Tiers, cheapest first: equal spelling, exact numbers and lists of them, choices and words, the values of plain formulas
+(filters/final_answers/exact.py), then algebra in processes that are killed at a deadline (filters/final_answers/symbolic.py). Wrong,
+missing, truncated, unparsable and unjudged are different reasons. docs/answers.md says which reading was chosen where several make sense.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from functools import lru_cache
 import polars as pl
 
 from dataengine.score import Score, batch_scorer
-from filters.equality import Pair, Verdict, judged
-from filters.extraction import Found, final_answer
-from filters.notation import key, normalise
+from filters.final_answers.equality import Pair, Verdict, judged
+from filters.final_answers.extraction import Found, final_answer
+from filters.final_answers.notation import key, normalise
 
 
 @batch_scorer(version="2", instead={"response": "summary"})

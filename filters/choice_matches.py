@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataengine.score import Score, scorer
 from filters.answers import reference, short, unanswered
-from filters.choices import chosen_letters, label, wanted_letters
-from filters.extraction import LONGEST_ANSWER, final_answer
+from filters.final_answers.choices import chosen_letters, label, wanted_letters
+from filters.final_answers.extraction import LONGEST_ANSWER, final_answer
 
 
 @scorer(version="1", instead={"response": "summary"})

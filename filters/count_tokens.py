@@ -15,7 +15,7 @@ from dataengine.sources import Content
 from dataengine.step import Step
 from dataengine.templates import QUESTION, Message, Template
 from dataengine.work import Work
-from filters.tokens import TokenCounter
+from filters.texts.tokens import TokenCounter
 
 AS_TRAINED = ("messages", "response")
 

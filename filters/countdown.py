@@ -10,7 +10,7 @@ from fractions import Fraction
 from typing import Any
 
 from dataengine.score import Score, scorer
-from filters.extraction import final_answer
+from filters.final_answers.extraction import final_answer
 
 LONGEST_EXPRESSION = 1_000
 """Characters; a puzzle of twenty numbers needs a hundred or two."""

@@ -29,7 +29,7 @@ from filters.leaks import Index, index_of, longest_leaks
 
 HITS = "hits"
 """The sub-folder of the hits: one row for each text and each problem found in it."""
-NORMALISATION = "bare words 1: NFKD, lower case, no accents or punctuation, Han and kana by character (dataengine/hashed_words.py)"
+NORMALISATION = "bare words 1: NFKD, lower case, no accents or punctuation, Han and kana by character (dataengine/kernels/hashed_words.py)"
 EXACT, FUZZY = "exact", "fuzzy"
 HIT = {name: dtype for name, dtype in schema(CONTAMINATION).items() if name not in ("row_id", "prompt_id")}
 COUNTED = ["row", "prompt_id", "column", "kind", "set", "problem"]

@@ -1,6 +1,6 @@
 """Is a rewritten rollout still the rollout it was? What a model refines is checked by these before it replaces anything.
 
-Scorers read the changed row; what it was stands in before_response, before_reasoning and before_summary (dataengine/rewrite.py).
+Scorers read the changed row; what it was stands in before_response, before_reasoning and before_summary (dataengine/cold_start/rewrite.py).
 The paper says that rewriting was followed by a second round of human verification (DeepSeek-R1 v2 B.3.2); every bound here is ours.
 """
 
@@ -15,11 +15,11 @@ import polars as pl
 from dataengine.keep import Bar
 from dataengine.score import Score, batch_scorer, scorer
 from filters.answers import reference, short
-from filters.equality import Pair, judged
-from filters.extraction import Found, final_answer
+from filters.final_answers.equality import Pair, judged
+from filters.final_answers.extraction import Found, final_answer
 from filters.language import language_share, last_user_message
-from filters.numbers_said import missing_numbers, numbers_said
 from filters.readability import first_person, readable
+from filters.texts.numbers_said import missing_numbers, numbers_said
 
 SHORTEST, LONGEST = 0.5, 2.0
 """Bytes of rewritten thoughts, as a share of what they were."""
@@ -141,7 +141,7 @@ def numbers_from_thoughts(summary: str, reasoning: str, messages: list[dict[str,
 
     1,000 is 1000, 50% is 0.5, 12/4 is 3 or 12 and 4, three is 3, 三十五 is 35, `\\\\frac{3}{4}` is 0.75, and 3.14 is what 3.14159
     rounds to. Numbers of list items, headings and steps, indices of names (x_1, H2O) and what stands in code blocks are none;
-    filters/numbers_said.py has the rules.
+    filters/texts/numbers_said.py has the rules.
 
     >>> numbers_from_thoughts("So $1{,}000 / 4 = 250$.", "a thousand by 4, 1000/4 = 250", "Halve it.")
     Score(value=1.0, reason='2 numbers, all in the thoughts or the question')

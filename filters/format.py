@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from dataengine.end_tokens import without_end_tokens
+from dataengine.cold_start.end_tokens import without_end_tokens
 from dataengine.score import Score, scorer
 
 

@@ -19,8 +19,8 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from dataengine.hashed_words import bare_words_of, character_tables, parts_of, utf8
-from dataengine.hashing import HASH, code_point, compiled, mixed
+from dataengine.kernels.hashed_words import bare_words_of, character_tables, parts_of, utf8
+from dataengine.kernels.hashing import HASH, code_point, compiled, mixed
 
 SHINGLE = 4
 LEAST = 8

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from dataengine.score import Score, scorer
 from filters.countdown import judge
-from filters.extraction import after_thoughts, final_answer
+from filters.final_answers.extraction import after_thoughts, final_answer
 
 _RANK = re.compile(r"(?i)(?:of )?[♠♥♦♣♤♡♢♧]?\s*(10|[2-9]|1[1-3]|1|A|J|Q|K|ace|jack|queen|king)\s*(?:of \w+|[♠♥♦♣♤♡♢♧SHDC])?")
 _NAMED = {"a": 1, "ace": 1, "j": 11, "jack": 11, "q": 12, "queen": 12, "k": 13, "king": 13}

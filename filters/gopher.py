@@ -4,7 +4,8 @@ Source: Rae et al. 2021, "Scaling Language Models: Methods, Analysis & Insights 
 "Repetition removal" and Table A1. The paper leaves the counting open; the numbers are those of datatrove's GopherRepetitionFilter on the
 same words (FineWeb was made with it), except where its counting contradicts the paper:
 
-* Words stand between white space, and a CJK character is one (dataengine/hashed_words.py). datatrove takes spaCy's or jieba's tokens.
+* Words stand between white space, and a CJK character is one (dataengine/kernels/hashed_words.py). datatrove takes spaCy's or jieba's
+  tokens.
 * Different n-grams are never taken for one. datatrove joins words without a sign between them: `ab c` and `a bc` are one to it.
 * The most frequent n-gram counts only where it occurs twice. In datatrove a text of three different words has a "top 2-gram" that is
   two thirds of it and is rejected.
@@ -23,8 +24,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from dataengine.hashed_words import SPACE, character_tables, parts_of, utf8, words_of
-from dataengine.hashing import HASH, code_point, compiled, mixed
+from dataengine.kernels.hashed_words import SPACE, character_tables, parts_of, utf8, words_of
+from dataengine.kernels.hashing import HASH, code_point, compiled, mixed
 from dataengine.score import Score, batch_scorer
 
 LIMITS = {

@@ -11,7 +11,7 @@ import json
 import re
 from collections.abc import Callable, Sequence
 
-from filters.sentences import count_capital_words, count_sentences, count_words
+from filters.texts.sentences import count_capital_words, count_sentences, count_words
 
 Judged = tuple[bool, str]
 """(followed, what was found)."""

@@ -11,7 +11,7 @@ from typing import Any
 
 from dataengine.names import nearest
 from dataengine.score import Score, scorer
-from filters.extraction import after_thoughts
+from filters.final_answers.extraction import after_thoughts
 from filters.format import without_end_tokens
 from filters.instruction_kinds import KINDS, Judged, loose_variants
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from dataengine.score import Score, scorer
-from filters.extraction import after_thoughts
+from filters.final_answers.extraction import after_thoughts
 
 ROLES = ("knight", "knave"), ("truth-teller", "liar"), ("pioneer", "laggard"), ("saint", "sinner"), ("hero", "villain"), ("angel", "devil")
 ROLES += ("altruist", "egoist"), ("sage", "fool")

@@ -15,11 +15,11 @@ import numpy as np
 import polars as pl
 
 from dataengine.score import Score, batch_scorer
-from filters import lid
-from filters.foreign_words import Words, findings, foreign_lines, latin_terms, read
-from filters.function_words import LANGUAGES
-from filters.line_language import LONG_LINE
-from filters.scripts import DEFAULT_LANGUAGE, LANGUAGE_SCRIPTS, SCRIPTS, scripts_of
+from filters.texts import lid
+from filters.texts.foreign_words import Words, findings, foreign_lines, latin_terms, read
+from filters.texts.function_words import LANGUAGES
+from filters.texts.line_language import LONG_LINE
+from filters.texts.scripts import DEFAULT_LANGUAGE, LANGUAGE_SCRIPTS, SCRIPTS, scripts_of
 
 FREE_TERMS = 0.5
 """Names and terms in Latin letters that are no mixing, as a share of the words in the text's own script (ours)."""

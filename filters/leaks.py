@@ -1,9 +1,9 @@
 """Does a text hold words of an evaluation problem? Runs of ten words shared with its question or solution, named with their place.
 
 Source of the rule: DeepSeek-R1 v2, D.1, any matching 10-gram of evaluation questions or reference solutions (open-r1 takes 8 words of
-the prompt, GPT-3 13). Words are bare words (dataengine/hashed_words.py): lower case, no accents, punctuation or LaTeX signs, however they
-are parted; a Chinese character is a word. A question and a solution of fewer words than that have no n-gram: such a
-question is found where it is the whole text (by the step `decontaminate`). No n-gram method finds a paraphrase; see filters/fuzzy_leaks.py.
+the prompt, GPT-3 13). Words are bare words (dataengine/kernels/hashed_words.py): lower case, no accents, punctuation or LaTeX signs,
+however they are parted; a Chinese character is a word. A question and a solution of fewer words than that have no n-gram: such a question
+is found where it is the whole text (by the step `decontaminate`). No n-gram method finds a paraphrase; see filters/fuzzy_leaks.py.
 
 Legend: _V bare word of all texts together, _R row, _E text indexed, _T slot of a table, _S span of words found.
 """
@@ -18,8 +18,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from dataengine.hashed_words import BareWords, bare_words_of, hash_of_words, parts_of
-from dataengine.hashing import HASH, compiled, mixed
+from dataengine.kernels.hashed_words import BareWords, bare_words_of, hash_of_words, parts_of
+from dataengine.kernels.hashing import HASH, compiled, mixed
 from dataengine.score import Score, batch_scorer
 from filters.evaluation_sets import files_at, problems_in
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 
 from dataengine.score import Score, batch_scorer, scorer
-from filters.tokens import TokenCounter
+from filters.texts.tokens import TokenCounter
 
 
 @scorer

@@ -1,4 +1,4 @@
-"""Is a text nearly the same as an earlier one? MinHash signatures of its five-word shingles (dataengine/minhash.py)."""
+"""Is a text nearly the same as an earlier one? MinHash signatures of its five-word shingles (dataengine/kernels/minhash.py)."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from dataengine.hashed_words import parts_of
-from dataengine.minhash import BINS, Sieve, signatures_of
+from dataengine.kernels.hashed_words import parts_of
+from dataengine.kernels.minhash import BINS, Sieve, signatures_of
 from dataengine.score import Score, batch_scorer
 
 

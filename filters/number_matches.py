@@ -6,12 +6,12 @@ from fractions import Fraction
 
 from dataengine.score import Score, scorer
 from filters.answers import reference, short, unanswered
-from filters.bare_answer import same_side
-from filters.extraction import LONGEST_ANSWER, final_answer
-from filters.notation import latex, normalise
-from filters.numbers import Number, number, number_in, numbers_equal
-from filters.probing import value_of
-from filters.tree_values import TooLarge
+from filters.final_answers.bare_answer import same_side
+from filters.final_answers.extraction import LONGEST_ANSWER, final_answer
+from filters.final_answers.notation import latex, normalise
+from filters.final_answers.numbers import Number, number, number_in, numbers_equal
+from filters.final_answers.probing import value_of
+from filters.final_answers.tree_values import TooLarge
 
 
 @scorer(version="1", instead={"response": "summary"})

@@ -1,7 +1,7 @@
 """Does the program in a response pass its tests?
 
-The program runs in a sandbox (filters/sandbox.py) that needs no root and no Docker; what it prints or returns is compared outside of
-it, and tests written as asserts run in a process of their own, so no program can see what is expected of it. docs/programs.md has the
+The program runs in a sandbox (filters/running/sandbox.py) that needs no root and no Docker; what it prints or returns is compared outside
+of it, and tests written as asserts run in a process of their own, so no program can see what is expected of it. docs/programs.md has the
 shapes of tests, the verdicts, what each isolation stops, and the measurements.
 """
 
@@ -16,13 +16,13 @@ import polars as pl
 
 from dataengine.errors import Stopped
 from dataengine.score import ERROR, Score, batch_scorer
-from filters.code_blocks import last_block
-from filters.program_languages import LANGUAGES, Language
-from filters.program_output import CHECKERS, Checker
-from filters.program_run import UNJUDGED, Judgement, Judging, judge
-from filters.program_tests import Tests, read_tests
-from filters.sandbox import Isolation
-from filters.sandbox_confine import Limits
+from filters.running.code_blocks import last_block
+from filters.running.program_languages import LANGUAGES, Language
+from filters.running.program_output import CHECKERS, Checker
+from filters.running.program_run import UNJUDGED, Judgement, Judging, judge
+from filters.running.program_tests import Tests, read_tests
+from filters.running.sandbox import Isolation
+from filters.running.sandbox_confine import Limits
 
 MIB = 1 << 20
 PATIENCE = 3.0
@@ -48,8 +48,9 @@ def passes_tests(
 
     `checks`: JSON or Python in the shapes of APPS, TACO, CodeContests, LiveCodeBench, LeetCode, HumanEval, MBPP (docs/programs.md).
     `timeout`: CPU seconds for a case (three times as many on the wall). `memory`: MiB of addresses; `output`: MiB printed in a case.
-    `processes`: at once. `checker`, `tolerance`: see filters/program_output.py. `isolation`: "auto" takes bubblewrap, else namespaces,
-    and refuses to run anything where there is neither; "limits" waives the walls. Every reason ends with the isolation that was active.
+    `processes`: at once. `checker`, `tolerance`: see filters/running/program_output.py. `isolation`: "auto" takes bubblewrap, else
+    namespaces, and refuses to run anything where there is neither; "limits" waives the walls. Every reason ends with the isolation that was
+    active.
 
     >>> passes_tests("```python\\nprint(int(input()) * 2)\\n```", '{"inputs": ["4"], "outputs": ["8"]}').value
     1.0

@@ -15,7 +15,7 @@ import polars as pl
 from dataengine.names import nearest
 from dataengine.score import Score, batch_scorer
 from dataengine.workers import Lost, Workers
-from filters.extraction import after_thoughts, final_answer
+from filters.final_answers.extraction import after_thoughts, final_answer
 
 MEMORY = 4 << 30
 """Address space of a worker in bytes."""

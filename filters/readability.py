@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from dataengine.hashed_words import utf8
-from dataengine.hashing import compiled
+from dataengine.kernels.hashed_words import utf8
+from dataengine.kernels.hashing import compiled
 from dataengine.score import Score, batch_scorer
 
 LONG_PARAGRAPH = 2_000
@@ -53,7 +53,7 @@ def readable(
 
 @readable.finds
 def _hard_to_read(row: Mapping[str, Any], *, longest_paragraph: int = LONG_PARAGRAPH, markdown: bool = False) -> list[dict[str, Any]]:
-    from filters.hard_to_read import hard_stretches
+    from filters.texts.hard_to_read import hard_stretches
 
     thought = row.get("reasoning")
     field = "response" if thought is None else "reasoning"

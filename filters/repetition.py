@@ -1,6 +1,6 @@
 """Does a response repeat itself: a tail that loops, long runs of words or whole lines said again, text that compresses too well?
 
-Legend: _W written word of all responses together (dataengine/hashed_words.py), _R row, _T slot of a table.
+Legend: _W written word of all responses together (dataengine/kernels/hashed_words.py), _R row, _T slot of a table.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ import numpy as np
 import polars as pl
 import zstandard
 
-from dataengine.hashed_words import parts_of, words_of
-from dataengine.hashing import HASH, compiled, mixed
+from dataengine.kernels.hashed_words import parts_of, words_of
+from dataengine.kernels.hashing import HASH, compiled, mixed
 from dataengine.score import Score, batch_scorer, scorer
 from filters.format import without_end_tokens
 
@@ -63,7 +63,7 @@ def not_repetitive(
 
 @not_repetitive.finds
 def _said_before(row: Mapping[str, Any], *, n: int = 20, allowed: float = 0.2, loop_copies: int = 4, loop_characters: int = 200) -> Any:
-    from filters.repeated_stretches import repeated_stretches
+    from filters.texts.repeated_stretches import repeated_stretches
 
     return repeated_stretches(row.get("response") or "", n=n, loop_copies=loop_copies, loop_characters=loop_characters)
 

@@ -9,11 +9,11 @@ import polars as pl
 
 from dataengine.score import Score, batch_scorer
 from filters.answers import reference, short, unanswered
-from filters.bare_answer import same_side
-from filters.equality import LONGEST_ANSWER, Pair, Verdict, judged
-from filters.extraction import final_answer
-from filters.lists import branches, distinct, split
-from filters.notation import normalise
+from filters.final_answers.bare_answer import same_side
+from filters.final_answers.equality import LONGEST_ANSWER, Pair, Verdict, judged
+from filters.final_answers.extraction import final_answer
+from filters.final_answers.lists import branches, distinct, split
+from filters.final_answers.notation import normalise
 
 MOST = 60
 """Elements of a set that are compared (ours); of larger ones every pair would have to be."""

@@ -8,8 +8,8 @@ from typing import Literal
 
 from dataengine.score import Score, scorer
 from filters.answers import reference, unanswered
-from filters.extraction import LONGEST_ANSWER, final_answer
-from filters.notation import visible
+from filters.final_answers.extraction import LONGEST_ANSWER, final_answer
+from filters.final_answers.notation import visible
 
 Where = Literal["whole", "beginning", "anywhere"]
 _MARKUP = re.compile(r"\\(?:text|textbf|textit|mathrm|mathbf|boxed|fbox)\{([^{}]*)\}|\\(?:left|right)(?![a-z])|[$*`]")

@@ -11,7 +11,7 @@ import polars as pl
 
 from annotation.answer import Answer
 from annotation.items import items_of
-from annotation.store import Store
+from annotation.sqlite.store import Store
 from dataengine import shards
 from dataengine.inference.weights import load_tokenizer
 from dataengine.recipes.tiny import MODELS

@@ -12,8 +12,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from dataengine import crc_lines
 from dataengine.inference.engine import Response
+from dataengine.storage import crc_lines
 from trainers.state import FOLDER
 
 

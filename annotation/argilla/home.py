@@ -13,7 +13,7 @@ from annotation.answer import Answer, problems_of
 from annotation.argilla.place import ArgillaReviews
 from annotation.argilla.responses import same_word
 from annotation.questions import Questions
-from annotation.store import Store
+from annotation.sqlite.store import Store
 
 WHOLE_AGAIN_SECONDS = 3600.0
 """A mark is trusted for an hour: what it can not see (Server.mark) comes home then."""

@@ -14,7 +14,7 @@ from dataengine.progress import say
 if TYPE_CHECKING:
     from jsonargparse import ArgumentParser
 
-    from annotation.store import Store
+    from annotation.sqlite.store import Store
 
 
 def command(argv: list[str]) -> None:
@@ -50,7 +50,7 @@ def push(argv: list[str]) -> None:
     from annotation.argilla.connect import connect
     from annotation.argilla.home import write_passwords
     from annotation.argilla.record import SUGGESTED, SUGGESTIBLE
-    from annotation.store import Store
+    from annotation.sqlite.store import Store
 
     parser = _parser("push", "Records are made once however often it runs; after a broken connection the same command goes on.")
     parser.add_argument(
@@ -82,7 +82,7 @@ def pull(argv: list[str]) -> None:
     from annotation.argilla.connect import connect
     from annotation.argilla.home import pull as bring_home
     from annotation.argilla.home import unusable
-    from annotation.store import Store
+    from annotation.sqlite.store import Store
 
     parser = _parser("pull", "Every status comes home, whatever the server says last; nothing at home is ever deleted.")
     parser.add_argument("--whole", action="store_true", help="read everything, though nothing seems to have changed")
@@ -115,7 +115,7 @@ def status(argv: list[str]) -> None:
     """How far people are, at home and in Argilla: dataengine argilla status DIR"""
     from annotation.argilla.connect import connect
     from annotation.argilla.home import unusable
-    from annotation.store import Store
+    from annotation.sqlite.store import Store
 
     chosen = settings_of(_parser("status", "Counts of the server, of the store at home, and answers that can not be used."), argv)
     folder = chosen.pop("folder")

@@ -9,7 +9,7 @@ from dataengine.flags import parser_of, settings_of
 
 def command(argv: list[str]) -> None:
     """A page on any finished folder: dataengine report DIR [--out FILE.html]"""
-    from dataengine.report_folder import report_folder
+    from dataengine.reporting.report_folder import report_folder
 
     parser = parser_of("dataengine report", "A self-contained page on a finished folder: its road, curves, funnel, rows and settings.")
     parser.add_argument("folder", type=Path)

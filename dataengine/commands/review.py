@@ -9,7 +9,7 @@ from dataengine.flags import parser_of, settings_of
 
 def command(argv: list[str]) -> None:
     """People answer in the browser: dataengine review DIR [--annotators alice,bob] [--port N] [--revoke NAME]"""
-    from annotation.serve import PORT, serve
+    from annotation.web.serve import PORT, serve
 
     parser = parser_of(
         "dataengine review", "The built-in review page on a queue (or any finished folder of rows); prints one link for each."

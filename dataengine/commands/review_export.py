@@ -12,7 +12,7 @@ from dataengine.flags import parser_of, settings_of
 if TYPE_CHECKING:
     from annotation.item import Item
     from annotation.questions import Questions
-    from annotation.store import Store
+    from annotation.sqlite.store import Store
 
 BATCH = 2_000
 """Items in memory at once."""
@@ -34,7 +34,7 @@ def command(argv: list[str]) -> None:
     if to != "folder" and out.exists():
         raise ValueError(f"{out} is there already, perhaps with answers in it: bring them home with review-import, or name another file")
     from annotation.items import questions_of
-    from annotation.store import Store
+    from annotation.sqlite.store import Store
 
     questions = questions_of(folder)
     with Store.open(folder) as store:
@@ -43,8 +43,8 @@ def command(argv: list[str]) -> None:
 
 
 def _jsonl(store: Store, questions: Questions, out: Path) -> str:
-    from annotation.exact_lines import line_of
-    from annotation.packing import plain_answer, plain_item
+    from annotation.files.exact_lines import line_of
+    from annotation.sqlite.packing import plain_answer, plain_item
 
     said: dict[str, list[dict[str, object]]] = {}
     for answer in store.answers():
@@ -59,7 +59,7 @@ def _jsonl(store: Store, questions: Questions, out: Path) -> str:
 
 
 def _folder(store: Store, questions: Questions, out: Path) -> str:
-    from annotation.review_files import ReviewFiles
+    from annotation.files.review_files import ReviewFiles
 
     place, items, new, same, changed = ReviewFiles(out), store.items(), 0, 0, 0
     while batch := list(islice(items, BATCH)):
@@ -72,7 +72,7 @@ def _folder(store: Store, questions: Questions, out: Path) -> str:
 def _label_studio(store: Store, questions: Questions, out: Path) -> str:
     import json
 
-    from annotation import label_studio
+    from annotation.files import label_studio
     from dataengine.shards import write_atomically
 
     count = _write(out, store.items(), lambda item: json.dumps(label_studio.task_of(item, questions)).encode(), b"[\n", b",\n", b"\n]\n")
@@ -83,8 +83,8 @@ def _label_studio(store: Store, questions: Questions, out: Path) -> str:
 
 
 def _potato(store: Store, questions: Questions, out: Path) -> str:
-    from annotation import potato
-    from annotation.exact_lines import line_of
+    from annotation.files import potato
+    from annotation.files.exact_lines import line_of
     from dataengine.shards import write_atomically
 
     if out.suffix != ".jsonl":

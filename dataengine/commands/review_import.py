@@ -17,8 +17,8 @@ def command(argv: list[str]) -> None:
     parser.add_argument("--annotator", type=str, default="", help="who said what names nobody (JSON lines)")
     parser.add_argument("--annotators", type=dict[str, str], default={}, help='names for a tool\'s own: {"7": "alice", "b@x.org": "bob"}')
     chosen = settings_of(parser, argv)
-    from annotation.bring_home import bring_home
-    from annotation.store import Store
+    from annotation.files.bring_home import bring_home
+    from annotation.sqlite.store import Store
 
     with Store.open(chosen["folder"]) as store:
         home = bring_home(store, chosen["file"], annotator=chosen["annotator"], annotators=chosen["annotators"])

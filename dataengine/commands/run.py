@@ -34,9 +34,9 @@ def command(argv: list[str]) -> None:
 def _run_recipe(recipe: Callable[..., Any], chosen: dict[str, Any]) -> None:
     from dataengine import shards
     from dataengine.errors import ShortQuota
+    from dataengine.mixing.shortage import shortages
     from dataengine.plan import limited, plan
     from dataengine.run import run
-    from dataengine.shortage import shortages
 
     root, dry, limit, machine = chosen.pop("root"), chosen.pop("dry_run"), chosen.pop("limit"), machine_of(chosen)
     step = recipe(**chosen)

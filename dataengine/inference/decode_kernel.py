@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dataengine.compiled import REASSOCIATED, compiled
+from dataengine.kernels.compiled import REASSOCIATED, compiled
 
 STRIDE = 8
 """Head widths and positions are taken in this many at once; a head width must be a multiple of it."""

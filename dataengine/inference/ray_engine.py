@@ -14,13 +14,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from dataengine.cluster.on_ray import check_node, connected, made_with
+from dataengine.cluster.ray_team import RESTARTED, TIMES, Member, Team, first_line, places, this_node
 from dataengine.errors import Stopped
 from dataengine.inference.choose import kind_of, open_engine
 from dataengine.inference.engine import Engine, Response, Sampling
 from dataengine.inference.model_files import files_of, model_here, read_piece
 from dataengine.machine import Machine
-from dataengine.on_ray import check_node, connected, made_with
-from dataengine.ray_team import RESTARTED, TIMES, Member, Team, first_line, places, this_node
 
 AT_ONCE = 4_000
 """Prompts that one actor may have open; callers keep far fewer in flight."""

@@ -14,15 +14,15 @@ from annotation.questions import GUIDELINES, Questions
 from annotation.queue import queue
 from annotation.reviewed import reviewed
 from dataengine.card import card
+from dataengine.cold_start.one_form import in_form
+from dataengine.cold_start.rewrite import rewrite
 from dataengine.dropped import dropped
 from dataengine.inference.engine import Sampling
 from dataengine.keep import Bar, score
 from dataengine.mix import mix
-from dataengine.one_form import in_form
-from dataengine.quotas import Quota
+from dataengine.mixing.quotas import Quota
 from dataengine.recipes.cold_start_world import Editor, Source, World, given_world
 from dataengine.recipes.tiny_cold_start import small_world
-from dataengine.rewrite import rewrite
 from dataengine.sample import sample
 from dataengine.step import Step
 from dataengine.templates import Form

@@ -7,15 +7,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dataengine.chat_template import chat_template
-from dataengine.cold_start_prompts import continuation
+from dataengine.cold_start.cold_start_prompts import continuation
+from dataengine.cold_start.refinements import FIRST_PERSON, ONE_LANGUAGE, SHORT_THOUGHTS, SUMMARY, Refinement
+from dataengine.cold_start.with_examples import in_detail, with_examples
 from dataengine.inference.engine import Sampling
 from dataengine.keep import Bar
 from dataengine.messages import MESSAGES
-from dataengine.refinements import FIRST_PERSON, ONE_LANGUAGE, SHORT_THOUGHTS, SUMMARY, Refinement
 from dataengine.sources import problems as problems_of_file
 from dataengine.step import Model, Step
 from dataengine.templates import R1_ZERO, Form, Template
-from dataengine.with_examples import in_detail, with_examples
 from filters.faithful import BRIEF, FAITHFUL, STYLE, TRANSLATION, short_if_trivial
 from filters.format import r1_format, zero_format
 from filters.language import language_share

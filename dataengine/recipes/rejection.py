@@ -18,8 +18,8 @@ from dataengine.inference.engine import Sampling
 from dataengine.keep import Bar, keep, score
 from dataengine.messages import MESSAGES
 from dataengine.mix import mix
+from dataengine.mixing.quotas import Quota, read_quotas
 from dataengine.names import nearest
-from dataengine.quotas import Quota, read_quotas
 from dataengine.recipes.recorded import card_with_agreement, replayed
 from dataengine.recipes.tiny import MODELS
 from dataengine.recipes.tiny_rows import arithmetic

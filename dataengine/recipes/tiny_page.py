@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from dataengine import shards
-from dataengine.funnel import folders_before, funnel
 from dataengine.report import Curves, Funnel, Report, Road, Samples, Stages
-from dataengine.report_folder import READ, audit, road_nodes, some_samples, training_runs
+from dataengine.reporting.funnel import folders_before, funnel
+from dataengine.reporting.report_folder import READ, audit, road_nodes, some_samples, training_runs
+from dataengine.reporting.stage_table import stage_table_text
 from dataengine.shards import write_atomically
-from dataengine.stage_table import stage_table_text
 from dataengine.step import Model, Step
 from dataengine.work import Work
 from filters.reflection import reflection

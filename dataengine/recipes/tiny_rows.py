@@ -14,7 +14,7 @@ from dataengine.sources import frame, prompt_id
 from dataengine.step import Step
 from dataengine.templates import Template
 from dataengine.work import Work
-from filters.extraction import final_answer
+from filters.final_answers.extraction import final_answer
 from filters.reflection import reflection
 
 

@@ -1,6 +1,7 @@
 """A teacher of the tiny world: tiny-base fine-tuned on made-up pairs, so that it really can rewrite what R1-Zero says there.
 
-Its refinements are those of the large models (dataengine/refinements.py) in the words of this world, for the same step and checks.
+Its refinements are those of the large models (dataengine/cold_start/refinements.py) in the words of this world, for the same step and
+checks.
 """
 
 from __future__ import annotations
@@ -11,10 +12,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from dataengine.cold_start.refinements import Refinement, seen
 from dataengine.keep import Bar
 from dataengine.recipes.tiny_corpus import LANGUAGES, author
 from dataengine.recipes.tiny_world import BOXED, CHECK, FIRST, QUESTIONS, THEN, Language, expression, split_of, thoughts, written
-from dataengine.refinements import Refinement, seen
 from dataengine.score import Score, scorer
 from dataengine.sources import frame, prompt_id
 from dataengine.step import Model, Step

@@ -10,7 +10,7 @@ from typing import Any
 from annotation.answer import Answer
 from annotation.item import Item
 from annotation.items import items_of, questions_of
-from annotation.store import Store
+from annotation.sqlite.store import Store
 
 
 def answer(

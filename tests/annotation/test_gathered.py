@@ -7,7 +7,7 @@ from pathlib import Path
 from annotation.gathered import answers_in, gather
 from annotation.items import items_of
 from annotation.queue import queue
-from annotation.store import Store
+from annotation.sqlite.store import Store
 from dataengine import shards
 from dataengine.run import run
 from tests.annotation.answers import answer, store_answers

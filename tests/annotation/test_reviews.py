@@ -10,7 +10,7 @@ import pytest
 
 from annotation.answer import Answer
 from annotation.item import Item
-from annotation.store import Store
+from annotation.sqlite.store import Store
 from tests.annotation.reviews_suite import LAWS, QUESTIONS, Desk, Law
 
 

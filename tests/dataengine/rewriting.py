@@ -14,17 +14,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from dataengine import keyed_log, refined_rows
+from dataengine.cold_start import refined_rows
+from dataengine.cold_start.refinements import Refinement
+from dataengine.cold_start.rewrite import rewrite
 from dataengine.inference import choose
 from dataengine.inference.engine import FinishReason, Response, Sampling
 from dataengine.keep import Bar
 from dataengine.machine import Machine
-from dataengine.refinements import Refinement
-from dataengine.rewrite import rewrite
 from dataengine.run import run
 from dataengine.score import Score, scorer
 from dataengine.sources import rows
 from dataengine.step import Step
+from dataengine.storage import keyed_log
 from dataengine.templates import QUESTION
 from tests.dataengine import judging
 from tests.dataengine.served import Served

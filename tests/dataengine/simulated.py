@@ -17,13 +17,13 @@ from typing import Any
 
 import polars as pl
 
-from dataengine import prompt_blocks
 from dataengine.inference import choose
 from dataengine.inference.engine import FinishReason, Response, Sampling
 from dataengine.keep import Bar
 from dataengine.machine import Machine
 from dataengine.run import run
 from dataengine.sample import sample
+from dataengine.sampling import prompt_blocks
 from dataengine.sources import rows
 from dataengine.step import Model, Step
 from dataengine.templates import QUESTION

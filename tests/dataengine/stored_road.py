@@ -6,7 +6,6 @@ from pathlib import Path
 
 import polars as pl
 
-from dataengine import second_home, store
 from dataengine.generate import generate
 from dataengine.inference.engine import Sampling
 from dataengine.keep import keep
@@ -14,6 +13,7 @@ from dataengine.machine import Machine
 from dataengine.run import run
 from dataengine.sources import rows
 from dataengine.step import Model, Step
+from dataengine.storage import second_home, store
 from dataengine.templates import Template
 from dataengine.work import Work
 from tests.dataengine import buckets

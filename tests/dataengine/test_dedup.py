@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 
 from dataengine import shards, work
 from dataengine.dedup import dedup
-from dataengine.funnel import rejections
 from dataengine.keep import keep
+from dataengine.kernels.minhash import BAND, BANDS, estimated_similarity, signatures_of
 from dataengine.machine import Machine
-from dataengine.minhash import BAND, BANDS, estimated_similarity, signatures_of
+from dataengine.reporting.funnel import rejections
 from dataengine.run import run
 from dataengine.score import Score, scorer
 from dataengine.step import Step

@@ -8,9 +8,9 @@ import pytest
 from dataengine import shards
 from dataengine.cli import main
 from dataengine.explain import trace, trace_everywhere, training_data
-from dataengine.funnel import funnel
 from dataengine.keep import keep, score
 from dataengine.mix import Quota, mix
+from dataengine.reporting.funnel import funnel
 from dataengine.run import run
 from dataengine.score import Score, scorer
 from dataengine.show import folder_text, trace_text

@@ -14,13 +14,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dataengine import mix_move, shards
+from dataengine import shards
 from dataengine.cli import main
 from dataengine.keep import keep
 from dataengine.machine import Machine
 from dataengine.mix import Quota, fates, mix
-from dataengine.mix_keys import Keys
-from dataengine.mix_move import TAKEN
+from dataengine.mixing import mix_move
+from dataengine.mixing.mix_keys import Keys
+from dataengine.mixing.mix_move import TAKEN
 from dataengine.run import run
 from dataengine.sources import rows
 from dataengine.step import Step
@@ -327,7 +328,7 @@ def test_a_short_quota_ends_the_command_with_status_3_after_everything_is_made(t
 FULL_DISK = """
 import sys
 from pathlib import Path
-from dataengine import mix_move
+from dataengine.mixing import mix_move
 from dataengine.machine import Machine
 from dataengine.mix import Quota, mix
 from dataengine.run import run

@@ -26,7 +26,7 @@ from dataengine.report import (
     read_metrics,
     sample,
 )
-from dataengine.stage_graph import Node
+from dataengine.reporting.stage_graph import Node
 
 RUN = [{"step": step, "reward": step / 10, "scores": {"accuracy": step / 20, "language": None}} for step in range(1, 13)]
 ROWS = [

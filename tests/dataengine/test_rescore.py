@@ -7,7 +7,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from dataengine import prompt_blocks, shards
+from dataengine import shards
 from dataengine.commands import rescore as verb
 from dataengine.generate import generate
 from dataengine.inference.engine import Sampling
@@ -15,6 +15,7 @@ from dataengine.keep import Bar, keep
 from dataengine.machine import Machine
 from dataengine.rescore import folder_here, moved, rescore
 from dataengine.run import run
+from dataengine.sampling import prompt_blocks
 from dataengine.templates import QUESTION
 from tests.dataengine import judging
 from tests.dataengine.simulated import BARS, MODEL, Simulated, made_with, problems, sampled

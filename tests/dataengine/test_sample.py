@@ -13,15 +13,16 @@ from typing import Any
 import polars as pl
 import pytest
 
-from dataengine import prompt_blocks, shards
+from dataengine import shards
 from dataengine.columns import ASKED, PROBLEM, REJECTION, RESPONSE, SAMPLED, schema
 from dataengine.errors import Stopped
 from dataengine.generate import generate
 from dataengine.inference.engine import Response, Sampling
 from dataengine.keep import Bar
+from dataengine.sampling import prompt_blocks
+from dataengine.sampling.spending import Fixed
 from dataengine.score import SCORE
 from dataengine.sources import rows
-from dataengine.spending import Fixed
 from dataengine.step import Model, Step
 from dataengine.templates import QUESTION
 from tests.dataengine import judging

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from dataengine.errors import Stopped
-from filters.sandbox import sandboxes
+from filters.running.sandbox import sandboxes
 
 OF_PROGRAMS = {"programs", "passes_tests", "share_of_tests"}
 """Modules and scorers that run programs, by which tests are parametrized."""

@@ -9,7 +9,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-import filters.equality
+import filters.final_answers.equality
 from dataengine.lines import json_lines
 from filters.answers import answer_matches
 
@@ -84,7 +84,7 @@ def test_rows_that_need_no_algebra_start_no_process(monkeypatch: pytest.MonkeyPa
         assert not pairs, "algebra was asked for"
         return []
 
-    monkeypatch.setattr(filters.equality, "formulas_equal", refuse)
+    monkeypatch.setattr(filters.final_answers.equality, "formulas_equal", refuse)
     rows = pl.DataFrame({"response": ["<answer>12</answer>", "\\boxed{1/2}", "no"], "answer": ["12", "0.5", "77"]})
     assert answer_matches.score(rows).struct.field("value").to_list() == [1.0, 1.0, 0.0]
 
@@ -113,13 +113,13 @@ def test_the_cases_of_other_suites_are_read_as_they_read_them(shared_data: Path)
 
 def test_eight_rollouts_of_a_problem_share_their_verdicts(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[int] = []
-    ask = filters.equality.formulas_equal
+    ask = filters.final_answers.equality.formulas_equal
 
     def counted(pairs: list[tuple[str, str]], *, deadline: float, remember: bool) -> list[str]:
         asked.append(len(pairs))
         return ask(pairs, deadline=deadline, remember=remember)
 
-    monkeypatch.setattr(filters.equality, "formulas_equal", counted)
+    monkeypatch.setattr(filters.final_answers.equality, "formulas_equal", counted)
     rows = pl.DataFrame({"response": ["\\boxed{\\sum_{k=1}^{7} k}"] * 8, "answer": ["28"] * 8})
     assert answer_matches.score(rows).struct.field("value").to_list() == [1.0] * 8
     assert answer_matches.score(rows).struct.field("value").to_list() == [1.0] * 8

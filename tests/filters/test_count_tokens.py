@@ -16,7 +16,7 @@ from dataengine.step import Step
 from dataengine.templates import QUESTION, R1_ZERO, Template
 from dataengine.work import Work
 from filters.count_tokens import count_tokens
-from tests.filters.test_tokens import tokenizer
+from tests.filters.texts.test_tokens import tokenizer
 from trainers.documents import sft_documents
 
 PREFILLED = Template(name="prefilled", text="<s>Question: {{ question }}\nAnswer:", prefill=" <think>\n")

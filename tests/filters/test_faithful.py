@@ -15,7 +15,7 @@ from filters.faithful import (
     same_answer,
     short_if_trivial,
 )
-from filters.numbers_said import missing_numbers, numbers_said
+from filters.texts.numbers_said import missing_numbers, numbers_said
 
 THOUGHTS = "I add 23 and 9. That is 32. Then 32*4 = 128. Let me check: 128/4 = 32. Yes. So the answer is 128."
 

@@ -13,10 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dataengine.lines import json_lines
-from filters import lid
-from filters.foreign_words import read
 from filters.language import explain_language, language_share, prompt_languages
-from filters.scripts import SCRIPTS
+from filters.texts import lid
+from filters.texts.foreign_words import read
+from filters.texts.scripts import SCRIPTS
 
 
 def share(reasoning: str, prompt: str, **settings: Any) -> float | None:

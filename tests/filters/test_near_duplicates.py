@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dataengine.minhash import BINS, estimated_similarity, signatures_of
+from dataengine.kernels.minhash import BINS, estimated_similarity, signatures_of
 from filters.near_duplicates import NearDuplicates, not_near_duplicate
 
 WORDS = st.lists(st.integers(0, 50), min_size=1, max_size=80)

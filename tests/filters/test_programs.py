@@ -18,11 +18,11 @@ import polars as pl
 import pytest
 
 from dataengine.score import Score
-from filters.program_run import Judgement, Judging, judge
-from filters.program_tests import read_tests
 from filters.programs import judge_response, passes_tests, share_of_tests
-from filters.sandbox import Sandbox, SandboxFailure
-from filters.sandbox_confine import Limits
+from filters.running.program_run import Judgement, Judging, judge
+from filters.running.program_tests import read_tests
+from filters.running.sandbox import Sandbox, SandboxFailure
+from filters.running.sandbox_confine import Limits
 
 
 def _walls() -> bool:

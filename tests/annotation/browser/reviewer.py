@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 import uvicorn
 
-from annotation.annotators import Annotators
-from annotation.app import review_app
 from annotation.item import Item
 from annotation.questions import Questions
-from annotation.store import Store
+from annotation.sqlite.annotators import Annotators
+from annotation.sqlite.store import Store
+from annotation.web.app import review_app
 from dataengine import shards
 from dataengine.columns import QUEUED, schema
 from dataengine.step import identity

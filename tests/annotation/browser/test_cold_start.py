@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 import pytest
 
-from annotation.store import Store
+from annotation.sqlite.store import Store
 from dataengine.explain import trace
 from tests import cold_start_road as road
 from tests.annotation.browser.reviewer import reviewing

@@ -11,6 +11,9 @@ import polars as pl
 import pytest
 
 from dataengine import shards
+from dataengine.cold_start.refined_rows import changed_row
+from dataengine.cold_start.refinements import Refinement
+from dataengine.cold_start.rewrite import rewrite
 from dataengine.inference.engine import Sampling
 from dataengine.keep import Bar
 from dataengine.machine import Machine
@@ -33,9 +36,6 @@ from dataengine.recipes.tiny_teacher import (
     translated,
 )
 from dataengine.recipes.tiny_world import split_of
-from dataengine.refined_rows import changed_row
-from dataengine.refinements import Refinement
-from dataengine.rewrite import rewrite
 from dataengine.run import run
 from dataengine.sources import rows
 from dataengine.step import Model

@@ -16,7 +16,7 @@ from annotation.argilla.client import Client
 from annotation.argilla.home import Link, pull
 from annotation.argilla.place import ArgillaReviews
 from annotation.questions import Questions
-from annotation.store import Store
+from annotation.sqlite.store import Store
 from dataengine.errors import Stopped
 from tests.annotation.argilla.answering_machine import Reply, answering
 from tests.annotation.reviews_suite import ALICE, BOB, QUESTIONS, an_answer, an_item, words

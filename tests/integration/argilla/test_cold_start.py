@@ -7,7 +7,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from annotation.store import Store
+from annotation.sqlite.store import Store
 from dataengine.commands.argilla import command
 from tests import cold_start_road as road
 from tests.annotation.reviews_suite import ALICE, BOB

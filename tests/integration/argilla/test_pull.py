@@ -10,7 +10,7 @@ import pytest
 from annotation.argilla.client import Client
 from annotation.argilla.home import Link, pull, unusable
 from annotation.questions import Questions
-from annotation.store import Store
+from annotation.sqlite.store import Store
 from tests.annotation.reviews_suite import ALICE, BOB, QUESTIONS, an_item, words
 from tests.integration.argilla.conftest import Argilla
 from tests.integration.argilla.people import Queue

@@ -13,7 +13,7 @@ import pytest
 from annotation.answer import Answer
 from annotation.queue import queue
 from annotation.reviewed import reviewed
-from annotation.store import Store
+from annotation.sqlite.store import Store
 from dataengine import shards
 from dataengine.commands.argilla import command
 from dataengine.errors import WaitsForPeople

@@ -14,9 +14,9 @@ from dataengine.keep import Bar, keep, score
 from dataengine.machine import Machine
 from dataengine.run import run
 from dataengine.sample import sample
+from dataengine.sampling.verifiers import open_verifiers
 from dataengine.score import Score, batch_scorer, scorer
 from dataengine.step import Model, Step
-from dataengine.verifiers import open_verifiers
 from dataengine.work import Work
 from tests.dataengine import roads
 

@@ -1,0 +1,1 @@
+"""Files as the place where people answer: our own, and those of other tools."""

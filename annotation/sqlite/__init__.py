@@ -1,0 +1,1 @@
+"""The built-in place where people answer: one SQLite file for each queue."""

@@ -1,0 +1,1 @@
+"""The review page: the server behind it, and the page itself."""

@@ -1,0 +1,1 @@
+"""Compiled passes over many texts: words, hashes, MinHash signatures."""

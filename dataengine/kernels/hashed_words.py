@@ -1,0 +1,298 @@
+"""The words of many texts in one pass: where they stand and a 64-bit hash of each, for repetition, leaks and near-duplicates.
+
+There are two readings of a word, made together:
+
+* A *written* word is what stands between white space (Python's `str.split`), with all its signs: repetition counts these.
+* A *bare* word is a run of letters and digits without case, accents and width, so that `Café,` and `CAFE` are one: leaks and
+  near-duplicates compare these. What lies between them (space, punctuation, LaTeX signs) does not matter.
+
+In both, each Han, Hiragana and Katakana character is a word by itself. Chinese and Japanese are written without spaces, a dictionary
+would make the number depend on its edition (and cost a hundred times as much), and n characters in order are as telling as
+n / 1.5 words. Thai, Lao, Khmer and Burmese have no spaces either, but syllables of several characters: there a run is one word.
+
+Legend: _C code point, _B byte of all texts together, _W written word, _V bare word, _R row.
+"""
+
+from __future__ import annotations
+
+import functools
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import cast
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+
+from dataengine.kernels.hashing import HASH, code_point, compiled, mixed
+
+SEPARATOR, SPACE, LETTER, MARK, OWN = range(5)
+"""What a character does: signs end a bare word, space ends both kinds, marks are silent in a bare word, OWN is a word by itself."""
+
+OWN_RANGES = (
+    (0x3005, 0x3007), (0x3021, 0x3029), (0x3031, 0x3035), (0x3038, 0x303C), (0x3041, 0x30FF), (0x31F0, 0x31FF), (0x3400, 0x4DBF),
+    (0x4E00, 0x9FFF), (0xF900, 0xFAFF), (0xFF66, 0xFF9F), (0x1B000, 0x1B16F), (0x20000, 0x3FFFD),
+)  # fmt: skip
+"""Blocks of Han, Hiragana and Katakana; of these only letters and numbers are words."""
+
+PART_BYTES = 4 << 20
+"""Texts are read in parts of about this size, so that memory stays flat: the words of a part take about seven times its bytes. Larger
+arrays the C library gives back to the system after each part, and page by page they cost a seventh of the time again."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BareWords:
+    """The bare words of some texts; positions are in characters of their own text, so that `text[start:stop]` is the word."""
+
+    bare_V: np.ndarray
+    """uint64 hash of each bare word."""
+    start_V: np.ndarray
+    stop_V: np.ndarray
+    first_V: np.ndarray
+    """Bare words of row r are first_V[r] to first_V[r + 1]."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Words(BareWords):
+    """The words of some texts in both readings."""
+
+    characters_R: np.ndarray
+    """Characters of each text."""
+    exact_W: np.ndarray
+    """uint64 hash of each written word as it stands."""
+    lower_W: np.ndarray
+    """uint64 hash of each written word in lower case."""
+    start_W: np.ndarray
+    stop_W: np.ndarray
+    first_W: np.ndarray
+    """Written words of row r are first_W[r] to first_W[r + 1]."""
+
+
+def words_of(texts: pl.Series) -> Words:
+    """The words of a column of texts. The last column asked for is remembered, so that several scorers of one batch share one pass."""
+    global _last
+    known, words = _last
+    if not isinstance(words, Words) or not _same(known, texts):
+        words = _read(texts)
+        _last = texts, words
+    return words
+
+
+def bare_words_of(texts: pl.Series) -> BareWords:
+    """The bare words alone, in half the time."""
+    global _last
+    known, words = _last
+    if words is None or not _same(known, texts):
+        words = _read_bare(texts)
+        _last = texts, words
+    return words
+
+
+def _same(known: pl.Series, texts: pl.Series) -> bool:
+    return len(known) == len(texts) and known.equals(texts)
+
+
+_last: tuple[pl.Series, BareWords | None] = pl.Series(dtype=pl.String), None
+
+
+def hash_of_words(words: BareWords) -> np.ndarray:
+    """_R uint64: one hash of all bare words of a text in their order: the same for the same words, and (but 1 in 2**64) for no others."""
+    hash_R = np.empty(len(words.first_V) - 1, dtype=np.uint64)
+    _hash_rows(words.bare_V, words.first_V, hash_R)
+    return hash_R
+
+
+def parts_of(texts: pl.Series) -> Iterator[pl.Series]:
+    """The texts in order, cut into series of about PART_BYTES; a column that is no longer comes back whole."""
+    texts = texts.cast(pl.String)  # a column of nothing but nulls has no type
+    size_R = texts.str.len_bytes().fill_null(0).to_numpy()
+    part_R = np.cumsum(size_R, dtype=np.int64) // PART_BYTES
+    bounds = [*np.flatnonzero(np.diff(part_R, prepend=-1)).tolist(), len(texts)]
+    for start, stop in pairwise(bounds):
+        yield texts if stop - start == len(texts) else texts[start:stop]
+
+
+def utf8(texts: pl.Series) -> tuple[np.ndarray, np.ndarray]:
+    """_B uint8, int64 of length rows + 1: the bytes of all texts (null is empty), and where each begins and the last ends."""
+    array = cast(pa.Array, texts.fill_null("").to_arrow().cast(pa.large_string()))
+    _, offsets, data = array.buffers()
+    begin_R = np.frombuffer(offsets, dtype=np.int64)[array.offset : array.offset + len(array) + 1] if len(array) else np.zeros(1, np.int64)
+    return np.frombuffer(data or b"", dtype=np.uint8), begin_R
+
+
+@functools.cache
+def character_tables() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """_C uint8 what each character does; _C uint32 its lower case; _C uint32 its form in a bare word."""
+    kind_C = np.zeros(0x110000, dtype=np.uint8)
+    lower_C = np.arange(0x110000, dtype=np.uint32)
+    fold_C = lower_C.copy()
+    for code in [*range(0x20000), *range(0xE0100, 0xE01F0)]:
+        character, category = chr(code), unicodedata.category(chr(code))[0]
+        kind_C[code] = SPACE if character.isspace() else LETTER if category in "LN" else MARK if category == "M" else SEPARATOR
+        if kind_C[code] == LETTER:
+            lower_C[code] = ord(character.lower()) if len(character.lower()) == 1 else code
+            fold_C[code] = _folded(character)
+    for first, last in OWN_RANGES:
+        kind_C[first : last + 1][(kind_C[first : last + 1] == LETTER) | (first >= 0x20000)] = OWN
+    return kind_C, lower_C, fold_C
+
+
+def _folded(character: str) -> int:
+    """A letter without case, accents and width; one that stands for several letters stays as it is."""
+    base, *rest = unicodedata.normalize("NFKD", character)
+    base = base if all(unicodedata.category(mark)[0] == "M" for mark in rest) else character
+    return ord(base.lower()) if len(base.lower()) == 1 else ord(base)
+
+
+def _read(texts: pl.Series) -> Words:
+    data_B, begin_R = utf8(texts)
+    rows, most = len(texts), int(begin_R[-1] - begin_R[0]) // 2 + len(texts) + 1
+    characters_R = np.zeros(rows, dtype=np.int64)
+    first_W, first_V = np.zeros(rows + 1, dtype=np.int64), np.zeros(rows + 1, dtype=np.int64)
+    exact_W, lower_W, bare_V = (np.empty(most, dtype=np.uint64) for _ in range(3))
+    start_W, stop_W, start_V, stop_V = (np.empty(most, dtype=np.int32) for _ in range(4))
+    written = exact_W, lower_W, start_W, stop_W, first_W
+    bare = bare_V, start_V, stop_V, first_V
+    _scan(data_B, begin_R, *character_tables(), characters_R, *written, *bare)
+    exact_W, lower_W, start_W, stop_W = (values[: first_W[-1]] for values in (exact_W, lower_W, start_W, stop_W))
+    bare_V, start_V, stop_V = (values[: first_V[-1]] for values in (bare_V, start_V, stop_V))
+    return Words(
+        characters_R=characters_R, exact_W=exact_W, lower_W=lower_W, start_W=start_W, stop_W=stop_W, first_W=first_W,
+        bare_V=bare_V, start_V=start_V, stop_V=stop_V, first_V=first_V,
+    )  # fmt: skip
+
+
+def _read_bare(texts: pl.Series) -> BareWords:
+    data_B, begin_R = utf8(texts)
+    most = int(begin_R[-1] - begin_R[0]) // 2 + len(texts) + 1
+    first_V, bare_V = np.zeros(len(texts) + 1, dtype=np.int64), np.empty(most, dtype=np.uint64)
+    start_V, stop_V = (np.empty(most, dtype=np.int32) for _ in range(2))
+    kind_C, _, fold_C = character_tables()
+    ascii_C = np.where(kind_C[:0x80] == LETTER, fold_C[:0x80], 0).astype(np.uint8)
+    _scan_bare(data_B, begin_R, kind_C, fold_C, ascii_C, bare_V, start_V, stop_V, first_V)
+    bare_V, start_V, stop_V = (values[: first_V[-1]] for values in (bare_V, start_V, stop_V))
+    return BareWords(bare_V=bare_V, start_V=start_V, stop_V=stop_V, first_V=first_V)
+
+
+@compiled
+def _scan_bare(
+    data_B: np.ndarray, begin_R: np.ndarray, kind_C: np.ndarray, fold_C: np.ndarray, ascii_C: np.ndarray,
+    bare_V: np.ndarray, start_V: np.ndarray, stop_V: np.ndarray, first_V: np.ndarray,
+) -> None:  # fmt: skip
+    """What `_scan` does for bare words. `ascii_C` is the folded letter, or 0 for what ends a word."""
+    v = 0
+    for row in range(len(begin_R) - 1):
+        at, end = begin_R[row], begin_R[row + 1]
+        place, silent, bare = 0, True, HASH
+        while at < end:
+            code = np.int64(data_B[at])
+            kind, folded = LETTER, np.uint64(0)
+            if code < 0x80:
+                at += 1
+                folded = np.uint64(ascii_C[code])
+                kind = LETTER if folded else SEPARATOR
+            else:
+                code, at = code_point(data_B, at)
+                kind, folded = kind_C[code], np.uint64(fold_C[code])
+            if kind == LETTER:
+                if silent:
+                    silent, bare, start_V[v] = False, HASH, place
+                bare = (bare ^ folded) * HASH
+            elif kind != MARK:
+                if not silent:
+                    silent = True
+                    bare_V[v], stop_V[v] = mixed(bare), place
+                    v += 1
+                if kind == OWN:
+                    bare_V[v], start_V[v], stop_V[v] = mixed((HASH ^ folded) * HASH), place, place + 1
+                    v += 1
+            place += 1
+        if not silent:
+            bare_V[v], stop_V[v] = mixed(bare), place
+            v += 1
+        first_V[row + 1] = v
+
+
+@compiled
+def _scan(
+    data_B: np.ndarray,
+    begin_R: np.ndarray,
+    kind_C: np.ndarray,
+    lower_C: np.ndarray,
+    fold_C: np.ndarray,
+    characters_R: np.ndarray,
+    exact_W: np.ndarray,
+    lower_W: np.ndarray,
+    start_W: np.ndarray,
+    stop_W: np.ndarray,
+    first_W: np.ndarray,
+    bare_V: np.ndarray,
+    start_V: np.ndarray,
+    stop_V: np.ndarray,
+    first_V: np.ndarray,
+) -> None:
+    """Fill the arrays of Words. A hash is h -> (h ^ code point) * HASH over the characters, mixed at the end."""
+    w, v = 0, 0
+    for row in range(len(begin_R) - 1):
+        at, end = begin_R[row], begin_R[row + 1]
+        place = 0
+        written, silent = False, True  # is a written word open, is no bare word open
+        exact, lower, bare = HASH, HASH, HASH
+        while at < end:
+            code = np.int64(data_B[at])
+            if code < 0x80:
+                at += 1
+            else:
+                code, at = code_point(data_B, at)
+            kind = kind_C[code]
+            if kind != SPACE and kind != OWN:
+                if not written:
+                    written, exact, lower = True, HASH, HASH
+                    start_W[w] = place
+                exact = (exact ^ np.uint64(code)) * HASH
+                lower = (lower ^ np.uint64(lower_C[code])) * HASH
+                if kind == LETTER:
+                    if silent:
+                        silent, bare = False, HASH
+                        start_V[v] = place
+                    bare = (bare ^ np.uint64(fold_C[code])) * HASH
+                elif kind == SEPARATOR and not silent:
+                    silent = True
+                    bare_V[v], stop_V[v] = mixed(bare), place
+                    v += 1
+            else:
+                if written:
+                    written = False
+                    exact_W[w], lower_W[w], stop_W[w] = mixed(exact), mixed(lower), place
+                    w += 1
+                if not silent:
+                    silent = True
+                    bare_V[v], stop_V[v] = mixed(bare), place
+                    v += 1
+                if kind == OWN:
+                    exact_W[w] = mixed((HASH ^ np.uint64(code)) * HASH)
+                    lower_W[w] = exact_W[w]
+                    start_W[w], stop_W[w] = place, place + 1
+                    w += 1
+                    bare_V[v] = mixed((HASH ^ np.uint64(fold_C[code])) * HASH)
+                    start_V[v], stop_V[v] = place, place + 1
+                    v += 1
+            place += 1
+        if written:
+            exact_W[w], lower_W[w], stop_W[w] = mixed(exact), mixed(lower), place
+            w += 1
+        if not silent:
+            bare_V[v], stop_V[v] = mixed(bare), place
+            v += 1
+        characters_R[row], first_W[row + 1], first_V[row + 1] = place, w, v
+
+
+@compiled
+def _hash_rows(bare_V: np.ndarray, first_V: np.ndarray, hash_R: np.ndarray) -> None:
+    for row in range(len(hash_R)):
+        hashed = HASH
+        for place in range(first_V[row], first_V[row + 1]):
+            hashed = mixed((hashed ^ bare_V[place]) * HASH)
+        hash_R[row] = hashed

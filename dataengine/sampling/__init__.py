@@ -1,0 +1,1 @@
+"""Rejection sampling from inside: who is asked next, what comes back, who judges it, and when asking stops to pay."""

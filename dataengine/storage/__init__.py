@@ -1,0 +1,1 @@
+"""What a crash must not spoil: append-only logs, keyed stores, locks, and a second home in a bucket."""

@@ -1,0 +1,115 @@
+"""Both readings of a word are what a few lines of Python say they are, at the places they say."""
+
+from __future__ import annotations
+
+import unicodedata
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dataengine.kernels import hashed_words
+from dataengine.kernels.hashed_words import LETTER, MARK, OWN, PART_BYTES, SEPARATOR, SPACE, character_tables, parts_of, words_of
+
+TEXTS = st.lists(
+    st.text(st.one_of(st.sampled_from("aB1 .,\n\t中の한é\u0301Ａ²'_$\\ß"), st.characters(exclude_categories=["Cs"])), max_size=40),
+    max_size=6,
+)
+
+
+def written(text: str) -> list[tuple[int, int]]:
+    """The definition: between white space, a CJK character by itself."""
+    kind_C, found, start = character_tables()[0], [], None
+    for place, character in enumerate([*text, " "]):
+        ends = kind_C[ord(character)] in (SPACE, OWN)
+        if ends and start is not None:
+            found.append((start, place))
+        start = None if ends else place if start is None else start
+        if kind_C[ord(character)] == OWN:
+            found.append((place, place + 1))
+    return found
+
+
+def bare(text: str) -> list[str]:
+    """The definition: runs of letters and digits, folded, without marks; a CJK character by itself."""
+    kind_C, _, fold_C = character_tables()
+    apart = "".join(
+        f" {chr(fold_C[ord(c)])} " if kind_C[ord(c)] == OWN else chr(fold_C[ord(c)]) if kind_C[ord(c)] == LETTER else
+        "" if kind_C[ord(c)] == MARK else "\ue000" for c in text
+    )  # fmt: skip
+    return [word for part in apart.replace("\ue000", " ").split(" ") for word in [part] if word]
+
+
+@settings(deadline=None)  # the first call compiles
+@given(texts=TEXTS)
+def test_words_stand_where_the_definition_puts_them(texts: list[str]) -> None:
+    words = words_of(pl.Series(texts, dtype=pl.String))
+    for row, text in enumerate(texts):
+        own = slice(words.first_W[row], words.first_W[row + 1])
+        assert list(zip(words.start_W[own].tolist(), words.stop_W[own].tolist(), strict=True)) == written(text)
+        assert words.characters_R[row] == len(text)
+        assert words.first_V[row + 1] - words.first_V[row] == len(bare(text))
+
+
+@settings(deadline=None)  # the first call compiles
+@given(texts=TEXTS)
+def test_equal_words_have_equal_hashes_and_different_ones_different(texts: list[str]) -> None:
+    words, lower_C = words_of(pl.Series(texts, dtype=pl.String)), character_tables()[1]
+    exact = [text[start:stop] for text in texts for start, stop in written(text)]
+    lower = ["".join(chr(lower_C[ord(c)]) for c in word) for word in exact]
+    for spelled, hashes in (
+        (exact, words.exact_W),
+        (lower, words.lower_W),
+        ([word for text in texts for word in bare(text)], words.bare_V),
+    ):
+        assert len(set(spelled)) == len(set(hashes.tolist())) == len(set(zip(spelled, hashes.tolist(), strict=True)))
+
+
+def test_han_and_kana_characters_are_words_and_korean_words_are_whole() -> None:
+    words = words_of(pl.Series(["用GPT-4解x+1=2。", "カタカナ", "한국어 문장"]))
+    assert np.diff(words.first_W).tolist() == [4, 4, 2]
+    assert np.diff(words.first_V).tolist() == [7, 4, 2]
+
+
+@pytest.mark.parametrize(("one", "other"), [("Café", "CAFE\u0301,"), ("ＡＢ１", "ab1"), ("x²", "X2"), ("(word)", "word."), ("ﬀ", "ﬀ")])
+def test_bare_words_have_no_case_accent_width_or_punctuation(one: str, other: str) -> None:
+    words = words_of(pl.Series([one, other]))
+    assert words.bare_V[0] == words.bare_V[1]
+    assert len(words.bare_V) == 2
+
+
+def test_white_space_is_that_of_python() -> None:
+    kind_C = character_tables()[0]
+    assert {chr(code) for code in np.flatnonzero(kind_C == SPACE)} == {chr(code) for code in range(0x110000) if chr(code).isspace()}
+    assert kind_C[ord("_")] == kind_C[ord("$")] == SEPARATOR
+    assert all(unicodedata.category(chr(code))[0] == "M" for code in np.flatnonzero(kind_C == MARK))
+
+
+def test_the_last_batch_is_read_once() -> None:
+    texts = ["one two", "three"]
+    assert words_of(pl.Series(texts)) is words_of(pl.Series("other_name", texts))
+    assert words_of(pl.Series(["one two"])) is not words_of(pl.Series(texts))
+
+
+def test_long_columns_are_cut_into_parts_in_order() -> None:
+    texts = pl.Series(["x" * (PART_BYTES // 3)] * 7 + ["", "end"])
+    parts = list(parts_of(texts))
+    assert len(parts) > 1
+    assert pl.concat(parts).equals(texts)
+    assert max(part.str.len_bytes().sum() for part in parts) <= PART_BYTES + PART_BYTES // 3
+    assert [list(part) for part in parts_of(pl.Series([None, "a"]))] == [[None, "a"]]
+    assert list(parts_of(pl.Series(dtype=pl.String))) == list(parts_of(pl.Series([]))) == []
+    assert [list(part) for part in parts_of(pl.Series([None, None]))] == [[None, None]]
+
+
+def test_null_is_an_empty_text_and_a_slice_begins_where_it_begins() -> None:
+    words = words_of(pl.Series(["zero", None, "a b", "c"])[1:])
+    assert np.diff(words.first_W).tolist() == [0, 2, 1]
+
+
+@pytest.mark.parametrize("text", ["", "\x00", "a" * 1_000_000, "\u202e\u200f", "\U0010ffff", "中" * 300_000])
+def test_any_text_is_read(text: str) -> None:
+    words = hashed_words.words_of(pl.Series([text]))
+    assert words.characters_R[0] == len(text)

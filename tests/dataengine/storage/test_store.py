@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import fsspec
+import pytest
+
+from dataengine.errors import Stopped
+from dataengine.storage import store as store_module
+from dataengine.storage.store import Store
+from tests.dataengine import buckets
+
+
+@pytest.fixture(params=["buckets", "memory", "folder"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    address = {"buckets": f"buckets://{tmp_path}", "memory": "memory://prefix", "folder": f"{tmp_path}/prefix"}[request.param]
+    yield Store.at(address)
+    fsspec.filesystem("memory").store.clear()
+
+
+@pytest.fixture(autouse=True)
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store_module, "FIRST_PAUSE", 0.0001)
+
+
+def test_what_is_put_is_read_listed_fetched_and_deleted(store: Store, tmp_path: Path) -> None:
+    local = tmp_path / "local" / "file"
+    local.parent.mkdir()
+    local.write_bytes(b"from a file")
+    store.put("a/b/one", b"first")
+    store.put("a/b/one", b"second")
+    store.put_file("a/two", local)
+    store.put("ab", b"a name that only begins alike")
+    assert store.read("a/b/one") == b"second"
+    assert store.sizes("a") == {"a/b/one": 6, "a/two": 11}
+    assert store.fetch("a/b/one", tmp_path / "here" / "one")
+    assert (tmp_path / "here" / "one").read_bytes() == b"second"
+    store.delete("a/b/one")
+    store.delete("a/b/one")
+    assert store.read("a/b/one") is None
+    assert not store.fetch("a/b/one", tmp_path / "there")
+    assert store.sizes("a") == {"a/two": 11}
+    assert store.sizes("nothing") == {}
+
+
+def test_an_object_is_created_once(store: Store) -> None:
+    assert store.create("lock", b"mine")
+    assert not store.create("lock", b"yours")
+    assert store.read("lock") == b"mine"
+
+
+@pytest.mark.parametrize("kind", ["buckets", "folder"])
+def test_of_many_that_create_at_once_one_succeeds(kind: str, tmp_path: Path) -> None:
+    address = f"buckets://{tmp_path}" if kind == "buckets" else f"{tmp_path}"
+    won: list[int] = []
+    ready = threading.Barrier(8)
+
+    def create(number: int) -> None:
+        ready.wait()
+        if Store.at(address).create("lock", b"%d" % number):
+            won.append(number)
+
+    threads = [threading.Thread(target=create, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [b"%d" % number for number in won] == [Store.at(address).read("lock")]
+
+
+def test_a_store_that_fails_half_the_time_does_what_it_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store_module, "TIMES", 40)
+    monkeypatch.setenv(buckets.FAILS, "0.5")
+    random.seed(0)
+    store = Store.at(f"buckets://{tmp_path}")
+    for number in range(30):
+        store.put(f"objects/{number}", b"%d" % number)
+        assert store.create(f"locks/{number}", b"mine"), "an attempt that arrived and said nothing is still ours"
+    assert len(store.sizes("objects")) == 30
+    assert [store.read(f"objects/{number}") for number in range(30)] == [b"%d" % number for number in range(30)]
+
+
+def test_a_store_out_of_reach_stops_with_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(buckets.FAILS, "1")
+    with pytest.raises(Stopped, match=r"did not put a in 7 attempts.*kept in --root; run again"):
+        Store.at(f"buckets://{tmp_path}").put("a", b"")
+
+
+def test_an_address_that_nothing_opens_is_refused_with_the_way_out() -> None:
+    with pytest.raises(ValueError, match="Give s3://BUCKET/PREFIX"):
+        Store.at("s4://bucket/prefix")
+
+
+def test_a_missing_package_is_named() -> None:
+    try:
+        import s3fs  # noqa: F401 # pyright: ignore[reportMissingImports]
+    except ImportError:
+        with pytest.raises(ValueError, match="pip install s3fs"):
+            Store.at("s3://bucket/prefix")
+    else:
+        pytest.skip("s3fs is installed here")
+
+
+def test_a_store_that_refuses_us_is_not_asked_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def refuse(self: object, path: str, value: bytes, mode: str = "overwrite") -> None:
+        asked.append(path)
+        raise PermissionError("403")
+
+    monkeypatch.setattr(buckets.Buckets, "pipe_file", refuse)
+    with pytest.raises(ValueError, match="Check the credentials"):
+        Store.at(f"buckets://{tmp_path}").put("a", b"")
+    assert len(asked) == 1
