@@ -10,7 +10,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
-from annotation.sqlite.database import Database
+from annotation.sqlite.database import Database, writable
 from dataengine.names import nearest
 from dataengine.shards import sync_folder
 
@@ -81,13 +81,14 @@ class Annotators:
 
     def _write(self, tokens: Mapping[str, str]) -> None:
         unfinished = self.file.with_name(f".{self.file.name}.{os.getpid()}.tmp")
-        unfinished.unlink(missing_ok=True)
-        with open(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:  # noqa: PTH123
-            json.dump(dict(tokens), file, indent=1)
-            file.flush()
-            os.fsync(file.fileno())
-        unfinished.replace(self.file)
-        sync_folder(self.file.parent)
+        with writable(self.file):
+            unfinished.unlink(missing_ok=True)
+            with open(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:  # noqa: PTH123
+                json.dump(dict(tokens), file, indent=1)
+                file.flush()
+                os.fsync(file.fileno())
+            unfinished.replace(self.file)
+            sync_folder(self.file.parent)
 
 
 def _hash(token: str, salt: bytes) -> bytes:

@@ -8,6 +8,7 @@ to 30 seconds for its turn. WAL shares memory between the processes of one machi
 
 from __future__ import annotations
 
+import errno
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -74,6 +75,17 @@ CREATE TABLE annotators (name TEXT PRIMARY KEY, salt BLOB NOT NULL, hash BLOB NO
 """
 
 
+@contextmanager
+def writable(file: Path) -> Iterator[None]:
+    """Errors of writing a file or folder, with the way out: DiskFull, or ValueError where it is not ours to write."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise DiskFull(f"there is no room for {file} ({error.strerror}): make room, or have the quota raised, and go on") from None
+        raise ValueError(f"{file} can not be written ({error.strerror}): see to its permissions, or copy the queue elsewhere") from None
+
+
 class Database:
     """`with database.writing() as db: db.execute(...)`, from any thread."""
 
@@ -84,7 +96,8 @@ class Database:
         """The thread that is writing now, by its number: what it reads, it reads in its transaction."""
         self._readers: list[sqlite3.Connection] = []
         self._closed = False
-        file.parent.mkdir(parents=True, exist_ok=True)
+        with writable(file.parent):
+            file.parent.mkdir(parents=True, exist_ok=True)
         with self._named():
             self._writer = self._connected()
             try:
@@ -164,6 +177,11 @@ class Database:
             code = getattr(error, "sqlite_errorcode", 0) & 0xFF
             if code == sqlite3.SQLITE_FULL:
                 raise DiskFull(f"the disk of {self.file} is full; what was answered is kept: make room and go on") from None
+            if code == sqlite3.SQLITE_IOERR:  # a quota or a file's largest size ends here as well; SQLite does not say which
+                raise Stopped(
+                    f"the disk refuses {self.file} ({error}): see to its room, to your quota and whether it is well, then try again; "
+                    "what was answered is kept"
+                ) from None
             if code == sqlite3.SQLITE_BUSY:
                 raise Stopped(f"another process writes to {self.file} since {SECONDS_TO_WAIT:.0f} s: end it and try again") from None
             if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN):

@@ -190,8 +190,8 @@ class Store:
             item_in(db, draft.item_id)
             form = drafts.current(db, draft.item_id, draft.annotator)
             latest = latest_answer(db, draft.item_id, draft.annotator)
-            now = replace(draft, at=now_after(None))
-            if form.values is not None and form.values == draft.values:
+            now = replace(draft, at=now_after(latest))
+            if form.values is not None and form.values == draft.values and not (latest and latest.at >= form.at):
                 return form
             if draft.version == form.version:
                 return replace(now, version=drafts.put(db, now))

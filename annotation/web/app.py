@@ -32,7 +32,7 @@ SHOWN: {item: all fields of annotation.item.Item and item_id, draft: {values, ve
 answer: {status, values, seconds, at, guideline, via, problems} (mine) or null, version (send it back with the next save),
 current (false where the row's text has changed since), others: [names at work on it now], mine_left}. values as in
 annotation.answer.Answer.values. Statuses: 400 no JSON, 401 no token or a revoked one, 403 from another site's page, 404, 405, 409,
-413 body over 16 MB, 415 not declared as JSON, 422, 503 another process keeps the store busy, 507 disk full.
+413 body over 16 MB, 415 not declared as JSON, 422; 503 the store is busy or its disk fails, 507 disk full: the page tries again by itself.
 """
 
 from __future__ import annotations
@@ -60,6 +60,7 @@ from annotation.web.asked import Asked, Refusal, parsed
 from annotation.web.desk import Desk
 from annotation.web.guard import DRAINED, LARGEST, Guard
 from dataengine.errors import DiskFull, Stopped
+from dataengine.progress import say
 
 PAGE = Path(__file__).parent / "page"
 
@@ -128,6 +129,7 @@ def _told(_: Request, error: Exception) -> Response:
         case ValueError():
             return _reply({"error": str(error)}, 422)
         case DiskFull() | Stopped():
+            say(f"not saved: {error}")
             return _reply({"error": str(error)}, 507 if isinstance(error, DiskFull) else 503)
         case _:
             return _reply({"error": "the server failed; its terminal says more, and what was saved is kept"}, 500)

@@ -109,8 +109,9 @@ class Desk:
         item, draft = self.store.item(item_id), self.store.draft(item_id, asked.annotator)
         answer = next((each for each in self.store.answers_to(item_id) if each.annotator == asked.annotator), None)
         form = draft
-        if draft.values is None and answer is not None and answer.status == "draft":  # begun elsewhere
-            form = replace(draft, values=answer.values, seconds=answer.seconds, at=answer.at)
+        if answer is not None and answer.at >= draft.at:  # given or begun elsewhere since: what stood in the form is in the history
+            begun = answer.values if answer.status == "draft" else None
+            form = replace(draft, values=begun, seconds=answer.seconds, at=answer.at)
         told = answer and {
             **{name: getattr(answer, name) for name in ("status", "values", "seconds", "at", "guideline", "via")},
             "problems": problems_of(answer, item, self.questions),

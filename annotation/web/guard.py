@@ -67,7 +67,7 @@ class Guard:
             named = hosts[0] if hosts else "none"
             return f"this server does not answer to the host name {named[:100]!r}: open the link that it printed, or start it with --names"
         origin, site = headers.get("origin"), headers.get("sec-fetch-site", "none")
-        if origin is not None and urlsplit(origin).netloc.lower() != hosts[0].lower():
+        if origin is not None and _host_of(origin) != hosts[0].lower():
             return f"this request comes from another site ({origin[:100]!r}): open the link that the server printed"
         if site not in ("same-origin", "none") and headers.get("sec-fetch-mode") != "navigate":
             return f"this request comes from another site ({site}): open the link that the server printed"
@@ -85,6 +85,14 @@ class Guard:
         except ValueError:
             return False
         return "*" in self.hosts
+
+
+def _host_of(origin: str) -> str:
+    """Host and port of an Origin; empty for what is none."""
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:
+        return ""
 
 
 async def refused(send: Send, status: int, problem: str) -> None:

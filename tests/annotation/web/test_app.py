@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
+from annotation.answer import Answer
 from annotation.item import Finding, Item, Said
 from annotation.questions import Questions
 from annotation.queue import queue
@@ -17,6 +18,7 @@ from annotation.sqlite.annotators import Annotators
 from annotation.sqlite.store import Store
 from annotation.web.app import review_app
 from annotation.web.guard import LARGEST
+from dataengine.errors import DiskFull, Stopped
 from dataengine.run import run
 from tests.annotation.rows import BARS, responses, rollouts
 
@@ -124,6 +126,22 @@ def test_a_draft_comes_back_and_ends_with_the_answer(alice: TestClient, store: S
     shown = told(alice.get(url))
     assert (shown["draft"], shown["version"], shown["answer"]["values"]) == (None, saved["version"], {"verdict": "keep"})
     assert [(answer.guideline, answer.seconds, answer.via) for answer in store.answers()] == [(QUESTIONS.version, 7.5, "page")]
+
+
+def test_an_answer_given_elsewhere_since_stands_before_what_was_begun_on_the_page(alice: TestClient, store: Store) -> None:
+    item_id, url = ITEMS[0].item_id, f"/api/items/{ITEMS[0].item_id}"
+    begun = {"values": {"verdict": "keep", "comment": "begun on the page"}, "seconds": 3}
+    told(alice.put(f"{url}/draft", json={**begun, "version": 0}))
+    later = {"item_id": item_id, "annotator": "alice", "at": "2100-01-01T00:00:00Z", "via": "argilla"}
+    store.take_in([Answer(**later, status="submitted", values={"verdict": "discard"})])
+    shown = told(alice.get(url))
+    assert (shown["draft"], shown["answer"]["values"], shown["version"]) == (None, {"verdict": "discard"}, 1)
+    told(alice.put(f"{url}/draft", json={**begun, "version": shown["version"]}))
+    shown = told(alice.get(url))
+    assert shown["draft"]["values"] == begun["values"], "the same words again, now said after the answer"
+    store.take_in([Answer(**{**later, "at": "2100-01-01T00:00:01Z"}, status="draft", values={"comment": "begun there"})])
+    assert told(alice.get(url))["draft"]["values"] == {"comment": "begun there"}
+    assert [draft.values for draft in store.drafts_of(item_id, "alice")] == [begun["values"]] * 2
 
 
 def test_two_tabs_with_one_draft_hear_of_each_other(alice: TestClient) -> None:
@@ -237,6 +255,7 @@ def test_a_revoked_link_ends_at_once_and_its_answers_stay(alice: TestClient, sto
         ({"Host": "[::1]:8377"}, 200),
         ({"Origin": "http://evil.com"}, 403),
         ({"Origin": "null"}, 403),
+        ({"Origin": "http://[::1"}, 403),
         ({"Origin": "http://127.0.0.1:9999"}, 403),
         ({"Origin": "http://127.0.0.1:8377"}, 200),
         ({"Sec-Fetch-Site": "cross-site"}, 403),
@@ -253,6 +272,18 @@ def test_beyond_loopback_bare_addresses_and_the_names_that_were_given_are_answer
     page = TestClient(review_app(store, queue="q", hosts=["review.lab", "*"]), base_url="http://127.0.0.1:8377")
     _with_token(page, Annotators(store.database).tokens(["alice"])["alice"])
     told(page.get("/api/me", headers={"Host": host, "Origin": f"http://{host}"}), status)
+
+
+@pytest.mark.parametrize(("error", "status"), [(DiskFull("no room: make some"), 507), (Stopped("the disk refuses it: look"), 503)])
+def test_a_disk_that_takes_nothing_is_told_to_the_page_and_to_the_terminal(
+    alice: TestClient, store: Store, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], error: Exception, status: int
+) -> None:
+    def refusing(*_: Any, **__: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(store, "save", refusing)
+    assert told(alice.post(f"/api/items/{ITEMS[0].item_id}/answer", json=KEEP), status)["error"] == str(error)
+    assert str(error) in capsys.readouterr().err
 
 
 def test_a_body_that_is_too_large_or_no_json_is_told_so(alice: TestClient) -> None:
