@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -132,14 +133,14 @@ def test_an_answer_given_elsewhere_since_stands_before_what_was_begun_on_the_pag
     item_id, url = ITEMS[0].item_id, f"/api/items/{ITEMS[0].item_id}"
     begun = {"values": {"verdict": "keep", "comment": "begun on the page"}, "seconds": 3}
     told(alice.put(f"{url}/draft", json={**begun, "version": 0}))
-    later = {"item_id": item_id, "annotator": "alice", "at": "2100-01-01T00:00:00Z", "via": "argilla"}
-    store.take_in([Answer(**later, status="submitted", values={"verdict": "discard"})])
+    later = Answer(item_id=item_id, annotator="alice", at="2100-01-01T00:00:00Z", status="submitted", values={"verdict": "discard"})
+    store.take_in([later])
     shown = told(alice.get(url))
     assert (shown["draft"], shown["answer"]["values"], shown["version"]) == (None, {"verdict": "discard"}, 1)
     told(alice.put(f"{url}/draft", json={**begun, "version": shown["version"]}))
     shown = told(alice.get(url))
     assert shown["draft"]["values"] == begun["values"], "the same words again, now said after the answer"
-    store.take_in([Answer(**{**later, "at": "2100-01-01T00:00:01Z"}, status="draft", values={"comment": "begun there"})])
+    store.take_in([replace(later, at="2100-01-01T00:00:01Z", status="draft", values={"comment": "begun there"})])
     assert told(alice.get(url))["draft"]["values"] == {"comment": "begun there"}
     assert [draft.values for draft in store.drafts_of(item_id, "alice")] == [begun["values"]] * 2
 
