@@ -7,12 +7,13 @@ from typing import Any
 
 from annotation.items import parts_of
 from dataengine.score import Scorer
+from dataengine.templates import Form
 
 MOST = 400
 """Findings of one scorer in one row; a page full of marks tells a person no more."""
 
 
-def findings_of(scorer: Scorer, row: Mapping[str, Any]) -> list[dict[str, Any]]:
+def findings_of(scorer: Scorer, row: Mapping[str, Any], form: Form) -> list[dict[str, Any]]:
     """What the scorer points at, as {field, start, stop, scorer, note} with code points of `reasoning` or `summary`.
 
     A finder says by `field` which text its start and end lie in (reasoning, summary or response); without it they lie in the thoughts,
@@ -22,13 +23,13 @@ def findings_of(scorer: Scorer, row: Mapping[str, Any]) -> list[dict[str, Any]]:
         found = scorer.findings(row)
     except Exception as error:  # the scorer boundary: a finder that fails must not cost the row its place
         return [{"field": "reasoning", "start": 0, "stop": 0, "scorer": scorer.name, "note": f"could not point: {error}"[:200]}]
-    placed = [{**place, "scorer": scorer.name, "note": _note(each)} for each in found for place in _places(each, row)]
+    parts: dict[str, str] = dict(zip(("reasoning", "summary"), parts_of(row, form), strict=True))
+    placed = [{**place, "scorer": scorer.name, "note": _note(each)} for each in found for place in _places(each, row, parts)]
     return placed[:MOST]
 
 
-def _places(found: Mapping[str, Any], row: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+def _places(found: Mapping[str, Any], row: Mapping[str, Any], parts: Mapping[str, str]) -> Iterator[dict[str, Any]]:
     """The stretch in the parts that people see; none where it lies between them."""
-    parts = dict(zip(("reasoning", "summary"), parts_of(row), strict=True))
     field = found.get("field") or ("reasoning" if row.get("reasoning") else "response")
     start, stop = found["start"], found["end"]
     if field in parts:

@@ -20,6 +20,7 @@ from dataengine.columns import QUEUED, REJECTION, schema
 from dataengine.keep import Bar
 from dataengine.names import nearest
 from dataengine.step import Step
+from dataengine.templates import Form
 from dataengine.work import Work
 
 DISAGREEMENT = "disagreement"
@@ -161,13 +162,14 @@ def _counts(asked: pl.DataFrame) -> dict[str, Any]:
 def _split(rows: pl.DataFrame, settings: Mapping[str, Any]) -> dict[str, pl.DataFrame]:
     """One shard: who is asked stays, what was rejected goes, each with what the bars said."""
     bars: list[Bar] = settings["bars"]
+    form: Form = settings["questions"].form
     said = pl.read_parquet(settings["beside"])
     judged = said.select("standing", "disagrees", *(bar.scorer.name for bar in bars))
     known = rows.drop([*judged.columns, *schema(QUEUED), *schema(REJECTION)], strict=False)
     asking = pl.DataFrame(settings["asking"], schema={"why": pl.String, "rank": pl.Int32, "wanted": pl.Int32})
     whole = pl.concat([known, judged, asking], how="horizontal")
     is_asked = whole["rank"].is_not_null()
-    shown = [_shown(row, bars) if asked else (None, None) for asked, row in zip(is_asked, whole.iter_rows(named=True), strict=True)]
+    shown = [_shown(row, bars, form) if asked else (None, None) for asked, row in zip(is_asked, whole.iter_rows(named=True), strict=True)]
     types = schema(QUEUED)
     whole = whole.with_columns(
         pl.Series("item_id", [item_id for item_id, _ in shown], dtype=types["item_id"]),
@@ -183,7 +185,7 @@ def _split(rows: pl.DataFrame, settings: Mapping[str, Any]) -> dict[str, pl.Data
     return {"": whole.filter(stays), shards.REJECTED: dropped.with_columns(dropped_by=by, dropped_because=because)}
 
 
-def _shown(row: Mapping[str, Any], bars: Sequence[Bar]) -> tuple[str, list[dict[str, Any]]]:
+def _shown(row: Mapping[str, Any], bars: Sequence[Bar], form: Form) -> tuple[str, list[dict[str, Any]]]:
     """(item_id, findings) of a row that people see."""
-    found = [finding for bar in bars for finding in findings_of(bar.scorer, row)]
-    return item_of(row).item_id, found
+    found = [finding for bar in bars for finding in findings_of(bar.scorer, row, form)]
+    return item_of(row, form).item_id, found

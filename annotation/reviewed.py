@@ -14,7 +14,7 @@ from annotation.agreement import agreement
 from annotation.answer import TEXTS, Answer
 from annotation.filter_errors import filter_errors
 from annotation.gathered import answers_in, gather
-from annotation.items import item_of, parts_of, questions_of
+from annotation.items import asked_item, parts_of, questions_of
 from annotation.outcome import WAITING, Outcome, columns_of, outcome_of, said
 from annotation.population import population
 from annotation.questions import Questions
@@ -95,11 +95,11 @@ def _home(row: Mapping[str, Any], answers: Iterable[Answer], questions: Question
     texts = {name: row.get(name) for name in ("response", *TEXTS)}
     raw = row.get("raw_response") or row.get("response")
     if row["rank"] is None:
-        parts: dict[str, str] = dict(zip(TEXTS, parts_of(row), strict=True))
+        parts: dict[str, str] = dict(zip(TEXTS, parts_of(row, questions.form), strict=True))
         texts = texts if any(map(questions.form.stray, parts.values())) else _written(row, parts, questions)
         changed = texts["response"] != row.get("response")
         return {**nothing, **texts, "raw_response": raw if changed else row.get("raw_response"), "because": None}
-    item = item_of(row)
+    item = asked_item(row, questions.form)
     outcome = outcome_of(answers, item, questions)
     goes_on = (because := _because(outcome)) is None
     texts = _written(row, outcome.texts, questions) if goes_on else texts
@@ -114,7 +114,7 @@ def _written(row: Mapping[str, Any], parts: Mapping[str, str], questions: Questi
     reasoning, summary = (parts[name] for name in TEXTS)
     if reasoning.strip() and summary.strip():
         return {"response": questions.form.write(reasoning, summary), "reasoning": reasoning, "summary": summary}
-    if (reasoning, summary) == parts_of(row):
+    if (reasoning, summary) == parts_of(row, questions.form):
         return {name: row.get(name) for name in ("response", *TEXTS)}
     if row.get("reasoning") is None and row.get("summary") is None:
         return {"response": reasoning, "reasoning": None, "summary": None}

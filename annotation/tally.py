@@ -12,7 +12,7 @@ from typing import Any
 import polars as pl
 
 from annotation.answer import Answer
-from annotation.items import item_of
+from annotation.items import asked_item
 from annotation.outcome import WAITING, Outcome, outcome_of
 from annotation.questions import Questions
 
@@ -48,7 +48,7 @@ class Tally:
         """Count the rows of one shard."""
         for row in rows.filter(pl.col("rank").is_not_null()).iter_rows(named=True):
             given = answers.get(row["item_id"], ())
-            outcome = outcome_of(given, item_of(row), self.questions)
+            outcome = outcome_of(given, asked_item(row, self.questions.form), self.questions)
             self.drafts.update(answer.annotator for answer in given if answer.status == "draft")
             self._count(row, outcome)
 
