@@ -9,7 +9,7 @@ export class Refused extends Error {
   }
 }
 
-/** No answer: the server is down or starting again. What was sent may or may not have arrived. */
+/** Not now: the server is down, starting again or can not write (`message`). What was sent may or may not have arrived: try again. */
 export class Unreachable extends Error {}
 
 const KEY = "review:token";
@@ -37,8 +37,8 @@ export async function call(method, path, body, { leaving = false } = {}) {
   } catch (error) {
     throw new Unreachable("the server does not answer", { cause: error });
   }
-  if (reply.status >= 502 && reply.status <= 504) throw new Unreachable(`the server does not answer (${reply.status})`);
   const json = parsed(read);
+  if (reply.status > 500) throw new Unreachable(json?.error ?? `the server does not answer (${reply.status})`);
   if (!reply.ok) throw new Refused(reply.status, json ?? { error: `the server failed (${reply.status}): look at its log` });
   if (json === null) throw new Unreachable("the server's answer was cut off");
   return json;

@@ -64,7 +64,7 @@ export class Draft {
     if (new Blob([JSON.stringify(body)]).size < LEAVING) call("PUT", `${this.path}/draft`, body, { leaving: true }).catch(() => {});
   }
 
-  /** {done: true}, {problems: [...]}, {away: true} {refused: why} or {taken: true}, where the person took the other tab's. */
+  /** {done: true}, {problems: [...]}, {away: why}, {refused: why} or {taken: true}, where the person took the other tab's. */
   async submit(status) {
     this.mirror();
     clearTimeout(this.sending);
@@ -126,7 +126,7 @@ export class Draft {
     const ours = this.doubt.includes(stored) || stored === this.known || stored === print(mine);
     if (!ours) this.report("unsaved", "Saved in another tab too: choose");
     const taken = !ours && (await this.conflict(theirs, mine)) === "theirs";
-    this.#knows(theirs.version, theirs.values);
+    this.#knows(theirs.version, taken ? this.read().values : theirs.values);
     return taken;
   }
 
@@ -148,9 +148,9 @@ export class Draft {
     }
     const wait = WAITS[Math.min(this.tries, WAITS.length - 1)];
     this.tries += 1;
-    this.report("away", `The server does not answer. What you type is kept in this browser; next try in ${wait} s`);
+    this.report("away", `Not saved: ${error.message}. What you type is kept in this browser; next try in ${wait} s`);
     this.#sendIn(wait * 1000);
-    return { away: true };
+    return { away: error.message };
   }
 
   #sendIn(milliseconds) {
@@ -200,9 +200,9 @@ export async function opened({ annotator, shown, conflict }) {
   return { values, seconds, ahead: print(values) !== server };
 }
 
-/** A short name for values, the same for the same answer: 64 bits over their JSON, keys in order, empty ones left out. */
+/** A short name for values, the same for the same answer: 64 bits over their JSON, keys in order, what says nothing left out. */
 export function print(values) {
-  const given = Object.entries(values ?? {}).filter(([, value]) => value !== null && value !== undefined && value.length !== 0);
+  const given = Object.entries(values ?? {}).filter(([name, value]) => !saysNothing(name, value));
   const text = JSON.stringify(given.sort(([a], [b]) => (a < b ? -1 : 1)));
   let one = 0xdeadbeef,
     two = 0x41c6ce57;
@@ -212,4 +212,9 @@ export function print(values) {
     two = Math.imul(two ^ unit, 1597334677);
   }
   return `${text.length}:${(one >>> 0).toString(36)}${(two >>> 0).toString(36)}`;
+}
+
+// An edited text that is empty says that all was taken out: it is not the text as it was.
+function saysNothing(name, value) {
+  return value === null || value === undefined || (Array.isArray(value) && !value.length) || (name === "comment" && value === "");
 }

@@ -175,7 +175,7 @@ class Page {
     const away = error instanceof Unreachable;
     replace(
       this.banner,
-      away ? "The server does not answer. " : `${error.message} `,
+      `${error.message}${away ? ". " : " "}`,
       h("button", { type: "button", onclick: again }, away ? "Try now" : "Try again"),
     );
     this.banner.hidden = false;
@@ -267,7 +267,7 @@ async function start() {
     await page.refresh();
   } catch (error) {
     if (!(error instanceof Refused || error instanceof Unreachable)) throw error;
-    const words = error instanceof Refused ? error.message : "The server does not answer. Start it again; this page tries by itself.";
+    const words = error instanceof Refused ? error.message : `${error.message}; this page tries again by itself`;
     replace(
       document.body,
       h(

@@ -10,6 +10,7 @@ import { h, kbd, replace, say } from "./element.js";
 import { laidOut } from "./item.js";
 
 const NAMES = ["reasoning", "summary"];
+const ASKED = ["verdict", "readability", "language", "reasons", "comment", ...NAMES]; // what else an answer holds (marks) goes back as it came
 
 export class Review {
   /** `report(state, text)` says how safe the draft is; `submitted(itemId)` is called when an answer has arrived. */
@@ -74,7 +75,7 @@ export class Review {
       annotator: this.me.annotator,
       itemId: item.item_id,
       version: shown.version,
-      values: (shown.draft ?? shown.answer)?.values ?? {},
+      values: ahead ? (shown.draft ?? shown.answer)?.values : this.values, // as it is laid out: looking at it is no change
       read: () => ({ values: this.values, seconds: this.clock.seconds }),
       report: this.report,
       conflict: async (theirs, mine) => {
@@ -106,8 +107,8 @@ export class Review {
   /** The answer as it stands: a text that is as it was is not part of it. */
   get values() {
     if (this.editing) this.texts[this.editing] = this.editor.text;
-    const edited = NAMES.filter((name) => this.texts[name] !== this.raw[name]).map((name) => [name, this.texts[name]]);
-    return { ...this.form.values, ...Object.fromEntries(edited) };
+    const edited = NAMES.filter((name) => this.#isEdited(name)).map((name) => [name, this.texts[name]]);
+    return { ...this.carried, ...this.form.values, ...Object.fromEntries(edited) };
   }
 
   edit(name) {
@@ -164,7 +165,7 @@ export class Review {
   async #outcome({ done, problems, away, refused, taken }) {
     if (done) return this.submitted(this.shown.item.item_id);
     if (problems) this.form.problems(problems);
-    if (away) this.form.trouble("verdict", "Not submitted: the server does not answer. Nothing is lost; submit again when it is back.");
+    if (away) this.form.trouble("verdict", `Not submitted: ${away}. Nothing is lost; submit again when that is mended.`);
     if (refused) this.form.trouble("verdict", `Not submitted: ${refused}`);
     if (taken) this.form.trouble("verdict", "This is what was saved elsewhere: look at it, then submit.");
   }
@@ -204,6 +205,7 @@ export class Review {
   }
 
   #lay(values) {
+    this.carried = Object.fromEntries(Object.entries(values).filter(([name]) => !ASKED.includes(name)));
     this.texts = Object.fromEntries(NAMES.map((name) => [name, values[name] ?? this.raw[name]]));
     this.form.set(values);
     for (const name of NAMES) {
@@ -213,12 +215,17 @@ export class Review {
   }
 
   #compared(name, list) {
-    this.form.edited(name, list.length);
+    this.form.edited(name, this.#isEdited(name) ? list.length : 0);
     this.view.texts[name].show(list);
   }
 
+  #isEdited(name) {
+    const text = this.editing === name ? this.editor.text : this.texts[name];
+    return ended(text) !== ended(this.raw[name]);
+  }
+
   #typed() {
-    if (!this.form.values.verdict) this.form.choose("verdict", "fix");
+    if (!this.form.values.verdict && NAMES.some((name) => this.#isEdited(name))) this.form.choose("verdict", "fix");
     this.#changed();
   }
 
@@ -230,4 +237,11 @@ export class Review {
     const seconds = Math.floor(this.clock.seconds);
     this.time.textContent = `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
   }
+}
+
+// Line breaks at the end are no edit: an Enter too much is how editors are left.
+function ended(text) {
+  let stop = text.length;
+  while (stop && "\r\n".includes(text[stop - 1])) stop -= 1;
+  return text.slice(0, stop);
 }

@@ -69,6 +69,22 @@ def test_keep_with_an_edited_text_is_answered_by_offering_fix(browser: Browser, 
     assert answers_in(folder)["row0", "anna"].values == {"verdict": "fix", "readability": 5, "language": "en", "summary": "Well: It is 0."}
 
 
+def test_an_enter_too_much_is_no_edit(browser: Browser, tmp_path: Path) -> None:
+    folder = queue_of(tmp_path, ITEMS[:3])
+    with reviewing(browser, folder, "anna") as people:
+        anna = people["anna"]
+        anna.press("1", "5", "1", "e", "Control+End", "Enter", "Escape", "s")
+        anna.at(1)
+        anna.press("e", "Control+End", "Enter", "Escape", "s")  # nothing was chosen, and nothing was edited
+        assert "Choose keep, fix or discard" in anna.words(".row.verdict .trouble")
+        assert anna.words(".edits .state") == ""
+        anna.press("1", "s")
+        anna.at(2)
+    answers = answers_in(folder)
+    assert answers["row0", "anna"].values == {"verdict": "keep", "readability": 5, "language": "en"}
+    assert answers["row1", "anna"].values == {"verdict": "keep"}
+
+
 def test_what_can_not_be_submitted_says_why_and_what_is_open_may_stay_open(browser: Browser, tmp_path: Path) -> None:
     folder = queue_of(tmp_path, ITEMS[:2])
     with reviewing(browser, folder, "anna") as people:

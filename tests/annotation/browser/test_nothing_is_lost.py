@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from annotation.answer import Answer
 from annotation.item import Item
+from annotation.sqlite.store import Store
 from tests.annotation.browser.reviewer import answers_in, people_at, queue_of, reviewing
 from tests.annotation.reviewing import Server
 
@@ -111,6 +114,67 @@ def test_a_tab_closed_at_once_after_a_key_has_saved(browser: Browser, tmp_path: 
         anna.saved()
         server.end(signal.SIGTERM)
     assert answers_in(folder)["row0", "anna"].status == "draft"
+
+
+def test_a_text_taken_back_after_it_was_emptied_and_saved_is_saved_too(browser: Browser, tmp_path: Path) -> None:
+    folder = queue_of(tmp_path, ITEMS)
+    with reviewing(browser, folder, "anna") as people:
+        anna = people["anna"]
+        anna.press("2", "e")
+        anna.area.fill("")
+        anna.page.wait_for_selector('.saved[data-state="unsaved"]')
+        anna.saved()
+        with anna.page.expect_response("**/draft") as sent:
+            anna.press("Alt+Shift+R")
+        assert (sent.value.request.post_data_json or {})["values"] == {"verdict": "fix"}
+        anna.saved()
+        anna.page.reload()
+        anna.at(0)
+        anna.press("e")
+        assert anna.area.input_value() == ITEMS[0].reasoning
+
+
+def test_an_answer_from_elsewhere_that_is_looked_at_is_not_touched_and_what_the_page_does_not_ask_goes_back(
+    browser: Browser, tmp_path: Path
+) -> None:
+    folder, item = queue_of(tmp_path, ITEMS), ITEMS[0]
+    marks = [{"label": "code", "start": 0, "stop": 3}]
+    there = {"verdict": "keep", "readability": 4, "language": "en", "reasoning": item.reasoning, "marks": marks}
+    with Store.open(folder) as store:
+        store.take_in([Answer(item_id=item.item_id, annotator="anna", status="submitted", values=there, at="2026-01-01", via="argilla")])
+    with reviewing(browser, folder, "anna") as people:
+        anna, puts = people["anna"], list[str]()
+        anna.page.on("request", lambda request: puts.append(request.url) if request.method == "PUT" else None)
+        anna.page.goto(f"{anna.link.partition('#')[0]}#/item/{item.item_id}")
+        anna.at(0)
+        anna.press("n")
+        anna.at(1)
+        assert puts == []
+        anna.page.go_back()
+        anna.page.goto(f"{anna.link.partition('#')[0]}#/item/{item.item_id}")
+        anna.at(0)
+        anna.press("r", "5", "s")
+        anna.at(1)
+    assert answers_in(folder)["row0", "anna"].values == {"verdict": "keep", "readability": 5, "language": "en", "marks": marks}
+
+
+def test_a_server_that_can_not_write_is_told_in_its_words_and_tried_again(browser: Browser, tmp_path: Path) -> None:
+    folder, why = queue_of(tmp_path, ITEMS), "the disk of answers.sqlite is full; make room and go on"
+    with reviewing(browser, folder, "anna") as people:
+        anna = people["anna"]
+        full = {"status": 507, "content_type": "application/json", "body": json.dumps({"error": why})}
+        anna.page.route("**/draft", lambda route: route.fulfill(**full), times=1)
+        anna.press("e")
+        anna.type("Kept. ")
+        anna.page.wait_for_selector(f".banner:has-text('{why}')")
+        anna.page.wait_for_selector(".banner", state="hidden")
+        anna.saved()
+        anna.page.route("**/answer", lambda route: route.fulfill(**full), times=1)
+        anna.press("Escape", "Control+Enter")
+        anna.page.wait_for_selector(f".row.verdict .trouble:has-text('{why}')")
+        anna.press("s")
+        anna.at(1)
+    assert answers_in(folder)["row0", "anna"].values["reasoning"].startswith("Kept. ")
 
 
 def test_time_counts_while_a_person_is_there(browser: Browser, tmp_path: Path) -> None:
