@@ -8,7 +8,7 @@ import ipaddress
 import socket
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from annotation.reviews import Progress
@@ -20,6 +20,8 @@ from dataengine.storage.lock import Holder, only_one
 
 PORT = 8377
 LOCK = "server.lock"
+ADDRESS = "server.address"
+"""Beside the lock: what the links begin with while a server runs."""
 SECONDS_BETWEEN_LINES = 30.0
 SECONDS_TO_END = 3
 """Requests that are under way when the server is ended get so long."""
@@ -38,15 +40,30 @@ def serve(
     """Serve the page for a queue's folder (or any finished folder of rows) until Ctrl-C; port 0 takes a free one.
 
     `names` are host names it is reached by beside loopback, such as that of a proxy with TLS. `ready` is given the links once they work.
-    ValueError: no such folder, port in use, or another process serves it.
+    Where another process serves it already, that one knows at once who was added or revoked, and this one ends.
+    ValueError: no such folder, port in use, or another process serves it and nobody was added or revoked.
     """
     import uvicorn
 
     from annotation.web.app import review_app
 
     whole = folder.resolve()
-    with Store.open(whole) as store, _served_once(store, whole.name), _listening(host, port) as listener:
-        links = _links(Annotators(store.database), annotators, revoke, address=_address(host, listener.getsockname()[1], names))
+    with Store.open(whole) as store, ExitStack() as held:
+        people = Annotators(store.database)
+        for name in revoke:
+            people.revoke(name)
+        added, lock = people.tokens(annotators), store.database.file.with_name(LOCK)
+        try:
+            way_out = "open the links that it printed, or end it first"
+            held.enter_context(only_one(lock, doing=f"serving the reviews of {whole.name}", way_out=way_out))
+        except ValueError:
+            if not (added or revoke):
+                raise
+            _tell_of_changes(lock.with_name(ADDRESS), added, revoke)
+            return
+        listener = held.enter_context(_listening(host, port))
+        address = held.enter_context(_noted(lock.with_name(ADDRESS), _address(host, listener.getsockname()[1], names)))
+        links = _links(address, people.tokens(people.names() or [Holder.this().user]))
         app = review_app(store, queue=whole.name, folder=whole, hosts=_hosts(host, names))
         config = uvicorn.Config(
             app, log_level="warning", access_log=False, server_header=False, ws="none", timeout_graceful_shutdown=SECONDS_TO_END
@@ -60,19 +77,31 @@ def serve(
         say(_line(store.progress()))
 
 
-def _links(annotators: Annotators, wanted: Sequence[str], revoke: Sequence[str], *, address: str) -> dict[str, str]:
-    """A link for each annotator who was named now or before; whoever starts it alone gets one too."""
-    for name in revoke:
-        annotators.revoke(name)
-    names = dict.fromkeys([*annotators.names(), *wanted]) or {Holder.this().user: None}
-    return {name: f"{address}/#token={token}" for name, token in annotators.tokens(list(names)).items()}
+def _links(address: str, tokens: dict[str, str]) -> dict[str, str]:
+    return {name: f"{address}/#token={token}" for name, token in tokens.items()}
 
 
 @contextmanager
-def _served_once(store: Store, name: str) -> Iterator[None]:
-    lock = store.database.file.with_name(LOCK)
-    with only_one(lock, doing=f"serving the reviews of {name}", way_out="open the links that it printed, or end it first"):
-        yield
+def _noted(place: Path, address: str) -> Iterator[str]:
+    """The address stands beside the lock while the server runs, for whoever adds people meanwhile."""
+    place.write_text(address, encoding="utf-8")
+    try:
+        yield address
+    finally:
+        place.unlink(missing_ok=True)
+
+
+def _tell_of_changes(place: Path, added: dict[str, str], revoked: Sequence[str]) -> None:
+    """What holds from now on at the server that runs; it looks every token up at every call."""
+    if revoked:
+        say(f"the link of {' and '.join(revoked)} has ended; the server that runs knows it already")
+    if added:
+        try:
+            address = place.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            raise ValueError("the server is just starting: the same command again prints the links") from None
+        say("these links are good at the server that runs")
+        _print_links(_links(address, added))
 
 
 @contextmanager
@@ -123,10 +152,17 @@ def _welcome(store: Store, folder: Path, links: dict[str, str], host: str) -> No
             f"warning: the page listens on {host}. Whoever can reach it and has a link can read and answer, and the connection is not "
             "encrypted: rather leave it on loopback behind `ssh -L` or a proxy with TLS"
         )
+    _print_links(links)
+    say(
+        "A link is a key: give each to its annotator alone. More people: --annotators NAME,NAME. To end a link: --revoke NAME. "
+        "Both work from another terminal while this runs."
+    )
+    say("Answers are on the disk the moment they are given. Ctrl-C ends the server; the same command goes on, with the same links.")
+
+
+def _print_links(links: dict[str, str]) -> None:
     width = max(map(len, links))
     print("\n".join(f"  {name:<{width}}  {link}" for name, link in links.items()), flush=True)
-    say("A link is a key: give each to its annotator alone. More people: --annotators NAME,NAME. To end a link: --revoke NAME.")
-    say("Answers are on the disk the moment they are given. Ctrl-C ends the server; the same command goes on, with the same links.")
 
 
 @contextmanager

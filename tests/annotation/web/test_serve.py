@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from annotation.sqlite.store import Store
-from annotation.web.serve import serve
+from annotation.web.serve import ADDRESS, serve
 from tests.annotation.reviewing import Person, Server, a_queue
 
 PEOPLE = ("alice", "bob", "carol", "dan", "erin")
@@ -67,6 +67,28 @@ def test_a_second_server_on_a_queue_is_told_who_serves_it(tmp_path: Path) -> Non
     finally:
         first.end(signal.SIGKILL)
     Server(folder, ["alice"]).end(signal.SIGINT)
+
+
+def test_people_are_added_and_revoked_while_the_server_runs_and_it_knows_at_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = a_queue(tmp_path, 3)
+    server = Server(folder, ["alice", "bo"])
+    try:
+        with closing(Person(server.address, server.token("bo"))) as bo:
+            assert bo.call("GET", "/api/me")[0] == 200
+            serve(folder, revoke=["bo"], annotators=["carol"], port=0)
+            assert bo.call("GET", "/api/me")[0] == 401
+        told = capsys.readouterr()
+        assert "the link of bo has ended" in told.err
+        (line,) = told.out.splitlines()
+        name, link = line.split()
+        assert (name, link.partition("#")[0]) == ("carol", server.links["alice"].partition("#")[0])
+        with closing(Person(server.address, link.partition("#token=")[2])) as carol:
+            assert carol.call("GET", "/api/me")[1]["annotator"] == "carol"
+    finally:
+        server.end(signal.SIGINT)
+    assert not Store.place(folder).with_name(ADDRESS).exists()
 
 
 def test_beyond_loopback_it_warns_and_the_link_names_this_machine(tmp_path: Path) -> None:
