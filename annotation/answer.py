@@ -70,15 +70,18 @@ def problems_of(answer: Answer, item: Item, questions: Questions) -> list[str]:
 
 def edited_texts(values: Mapping[str, Any], item: Item) -> list[str]:
     """Names of the texts that were edited; line breaks at the end are none: an Enter too much is how editors are left."""
-    return [name for name in TEXTS if values.get(name) is not None and _ended(values[name]) != _ended(getattr(item, name))]
+    return [name for name in TEXTS if values.get(name) is not None and ended(values[name]) != ended(getattr(item, name))]
 
 
-def _ended(text: Any) -> Any:
+def ended(text: Any) -> Any:
+    """A text as it is compared: without line breaks at its end."""
     return text.rstrip("\r\n") if isinstance(text, str) else text
 
 
 def _as_it_was(name: str, text: str, questions: Questions) -> list[str]:
-    """A rollout may hold a token itself: what is kept of it could not be written, or read again."""
+    """A rollout may hold a token itself: what is kept of it could not be written, or read again. It may lack a part that is wanted."""
+    if questions.both and not text.strip():
+        return [f"the {name} is empty, and the set wants both parts: choose fix and write it, or discard"]
     if token := questions.form.stray(text):
         return [f"{token!r} stands in the {name} as the model wrote it: choose fix and take it out, or discard"]
     return []

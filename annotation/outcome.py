@@ -1,13 +1,13 @@
-"""Several people's answers on one row become one outcome; people's discards beat everything."""
+"""Several people's answers on one row become one outcome, in whatever order they come; people's discards beat everything."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from annotation.answer import TEXTS, Answer, edited_texts, problems_of, usable
+from annotation.answer import TEXTS, Answer, edited_texts, ended, problems_of, usable
 from annotation.edits import edits_of
 from annotation.item import Item
 from annotation.questions import Questions
@@ -31,37 +31,47 @@ class Outcome:
     """As many usable answers as are wanted."""
     texts: Mapping[str, str]
     """reasoning and summary as they go on."""
-    conflict: bool
-    """Two people edited it differently; the latest is taken."""
+    conflicts: Mapping[str, tuple[str, ...]]
+    """Of each text that people edited differently: whose edit is not the one that goes on."""
 
 
 def outcome_of(answers: Iterable[Answer], item: Item, questions: Questions) -> Outcome:
-    """One person's discard discards the row, however few have answered; a fix beats a keep; of several fixes the latest is taken.
+    """One person's discard discards the row, however few have answered; a fix beats a keep; of several edits of a text the latest is taken.
 
-    Until enough have answered, a row that nobody discarded waits.
+    Thoughts that one mended and a summary that another did go on together. Until enough have answered, a row that nobody discarded waits.
     """
-    latest: dict[str, Answer] = {}
-    for answer in sorted(answers, key=lambda each: each.at):
-        latest[answer.annotator] = answer
-    counted = tuple(sorted((each for each in latest.values() if usable(each, item, questions)), key=lambda each: each.at))
-    spoilt = {each.annotator: problems_of(each, item, questions) for each in latest.values() if each not in counted}
-    edits = [_edited(each, item) for each in counted if each.verdict == "fix"]
+    said = _latest(answers)
+    counted = tuple(each for each in said if usable(each, item, questions))
+    spoilt = {each.annotator: problems_of(each, item, questions) for each in said if each not in counted}
+    edits = {name: [each for each in counted if each.verdict == "fix" and name in edited_texts(each.values, item)] for name in TEXTS}
     done = len(counted) >= item.wanted
-    state = "discard" if any(each.verdict == "discard" for each in counted) else WAITING if not done else "fix" if edits else "keep"
+    fixed = any(edits.values())
+    state = "discard" if any(each.verdict == "discard" for each in counted) else WAITING if not done else "fix" if fixed else "keep"
     return Outcome(
         state=state,
         counted=counted,
         problems={annotator: why for annotator, why in spoilt.items() if why},
         done=done,
-        texts=edits[-1] if edits else {name: getattr(item, name) for name in TEXTS},
-        conflict=any(edit != edits[0] for edit in edits),
+        texts={name: by[-1].values[name] if by else getattr(item, name) for name, by in edits.items()},
+        conflicts={name: others for name, by in edits.items() if (others := _passed_over(name, by))},
     )
 
 
-def _edited(answer: Answer, item: Item) -> dict[str, str]:
-    """Both texts; one that was not edited is the item's."""
-    edited = edited_texts(answer.values, item)
-    return {name: answer.values[name] if name in edited else getattr(item, name) for name in TEXTS}
+def _latest(answers: Iterable[Answer]) -> list[Answer]:
+    """Everybody's latest word, oldest first; of one person's two of the same moment a discard, else either, but always the same."""
+    found: dict[str, Answer] = {}
+    for answer in answers:
+        there = found.get(answer.annotator)
+        found[answer.annotator] = answer if there is None else max(there, answer, key=_place)
+    return sorted(found.values(), key=lambda each: (each.at, each.annotator))
+
+
+def _place(answer: Answer) -> tuple[Any, ...]:
+    return answer.at, answer.verdict == "discard", answer.status != "draft", json.dumps(_plain(answer), sort_keys=True)
+
+
+def _passed_over(name: str, edits: Sequence[Answer]) -> tuple[str, ...]:
+    return tuple(each.annotator for each in edits[:-1] if ended(each.values[name]) != ended(edits[-1].values[name]))
 
 
 def columns_of(outcome: Outcome, item: Item) -> dict[str, Any]:
@@ -84,9 +94,10 @@ def columns_of(outcome: Outcome, item: Item) -> dict[str, Any]:
 
 
 def said(outcome: Outcome) -> str:
-    """keep, fix, or "discard by 1 of 2: wrong, unreadable (the 7 falls from the sky)"."""
+    """keep, "fix, not as ann edited the summary", or "discard by 1 of 2: wrong, unreadable (the 7 falls from the sky)"."""
     if outcome.state != "discard":
-        return outcome.state
+        others = (f"not as {' and '.join(by)} edited the {name}" for name, by in outcome.conflicts.items())
+        return whole(", ".join([outcome.state, *others]))
     against = [answer for answer in outcome.counted if answer.verdict == "discard"]
     of = f" by {len(against)} of {len(outcome.counted)}" if len(outcome.counted) > 1 else ""
     given = [answer.values.get("reasons") for answer in against]

@@ -37,10 +37,10 @@ def reviewed(asked: Step, *, enough: float = 1.0, round: int = 1, name: str = "r
 
     WaitsForPeople until an `enough` share of the asked rows is done: has as many usable answers as the queue wants. Then: a row that
     anybody discarded lies in rejected/; keep and fix let a row pass, also one that the bars rejected or could not judge; a fix brings
-    the edited texts (of several the latest; `answers` has all), and `response` is written anew in the queue's form, `raw_response` says
-    what it was (at first, where an earlier step noted that). Rows that nobody was asked about pass with `human` null, or with what
-    people said in an earlier review. Rows that are asked and not done lie in rejected/. Scores in the row are still those of the text
-    before: score again where the edited text is to be judged.
+    the edited texts (of several edits of one text the latest; `human` says whose is passed over, `answers` has all), and `response` is
+    written anew in the queue's form. Rows that nobody was asked about pass with `human` null, or with what people said in an earlier
+    review. Rows that are asked and not done lie in rejected/. Scores in the row are still those of the text before: score again where
+    the edited text is to be judged.
 
     `round` is part of the fingerprint: raise it to take in what was answered since.
     """

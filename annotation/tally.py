@@ -32,7 +32,7 @@ class Tally:
     another: int = 0
     """Rows that are answered and want one more annotator."""
     conflicts: int = 0
-    """Rows that two people edited differently."""
+    """Rows of which two people edited the same text differently."""
     left: Counter[str] = field(default_factory=Counter)
     """Rows that wait, by why people are asked."""
     drafts: Counter[str] = field(default_factory=Counter)
@@ -56,7 +56,7 @@ class Tally:
         self.asked += 1
         self.done += outcome.done
         self.another += bool(outcome.counted) and not outcome.done
-        self.conflicts += outcome.conflict
+        self.conflicts += bool(outcome.conflicts)
         self.states[outcome.state] += 1
         self.left[row["why"]] += not outcome.done
         self.rescued[row["standing"]] += outcome.state in ("keep", "fix")
@@ -102,7 +102,10 @@ class Tally:
     def strange(self) -> Iterator[str]:
         """What a person should know when rows go home."""
         if self.conflicts:
-            yield f"{self.conflicts:,} rows were edited differently by two people: the latest edit is taken, the column `answers` has all"
+            yield (
+                f"{self.conflicts:,} rows have a text that two people edited differently: the latest edit of it is taken, "
+                "`human` says whose is not, and `answers` has all"
+            )
         if self.other_guideline:
             yield f"{self.other_guideline:,} answers were given by other guidelines: they count, and the column `guideline` says which"
         if self.superseded:

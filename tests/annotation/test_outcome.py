@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import random
 from dataclasses import replace
 from typing import Any
 
@@ -8,8 +9,8 @@ import polars as pl
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from annotation.answer import Answer, usable
-from annotation.edits import undone
+from annotation.answer import Answer, edited_texts, usable
+from annotation.edits import applied, undone
 from annotation.item import Item
 from annotation.outcome import WAITING, columns_of, outcome_of, readability_of, said
 from annotation.questions import Questions
@@ -58,17 +59,70 @@ def test_whatever_is_sent_a_discard_discards_and_only_enough_usable_answers_let_
             assert text.strip()
 
 
-def test_a_fix_beats_a_keep_and_the_latest_fix_the_others() -> None:
+def test_a_fix_beats_a_keep_and_the_latest_edit_of_a_text_the_others() -> None:
     sent = [answer(ITEM, "fix", by="ann", minute=3, summary="two"), answer(ITEM, by="bo", minute=9)]
     assert outcome_of(sent, ITEM, OURS).texts == {"reasoning": "One and one.", "summary": "two"}
-    outcome = outcome_of([*sent, answer(ITEM, "fix", by="cy", minute=5, reasoning="1, 2.")], ITEM, OURS)
-    assert (outcome.state, outcome.conflict) == ("fix", True)
-    assert outcome.texts == {"reasoning": "1, 2.", "summary": "2"}
+    outcome = outcome_of([answer(ITEM, "fix", by="cy", minute=5, reasoning="1, 2.", summary="II"), *sent], ITEM, OURS)
+    assert (outcome.state, outcome.conflicts) == ("fix", {"summary": ("ann",)})
+    assert outcome.texts == {"reasoning": "1, 2.", "summary": "II"}
+    assert said(outcome) == "fix, not as ann edited the summary"
 
 
-def test_the_same_edit_by_two_people_is_no_conflict() -> None:
-    outcome = outcome_of([answer(ITEM, "fix", by=who, summary="two") for who in ("ann", "bo")], ITEM, OURS)
-    assert not outcome.conflict
+def test_what_one_mended_in_the_thoughts_and_another_in_the_summary_go_on_together() -> None:
+    sent = [answer(ITEM, "fix", by="ann", minute=1, reasoning="1, 2."), answer(ITEM, "fix", by="bo", minute=2, summary="two")]
+    outcome = outcome_of(sent, ITEM, OURS)
+    assert outcome.texts == {"reasoning": "1, 2.", "summary": "two"}
+    assert (dict(outcome.conflicts), said(outcome)) == ({}, "fix")
+    columns = columns_of(outcome, ITEM)
+    assert {edit["field"] for edit in json.loads(columns["edits"])} == {"reasoning", "summary"}
+    assert columns["reviewed_by"] == ["ann", "bo"]
+
+
+def test_the_same_edit_by_two_people_is_no_conflict_nor_is_a_line_break_at_its_end() -> None:
+    sent = [answer(ITEM, "fix", by=who, summary=text) for who, text in (("ann", "two"), ("bo", "two"), ("cy", "two\n"))]
+    assert not outcome_of(sent, ITEM, OURS).conflicts
+
+
+EDITS = st.one_of(st.none(), st.sampled_from(["One and one.", "One.\n\nAnd one!", "一", "two", "two\n"]))
+
+
+@st.composite
+def fixes(draw: st.DrawFn) -> Answer:
+    """What people do send: edits of either text, keeps, discards, drafts, at moments that may be the same."""
+    given = {name: text for name in ("reasoning", "summary") if (text := draw(EDITS)) is not None}
+    verdict, status = draw(st.sampled_from(["keep", "fix", "fix", "discard"])), draw(st.sampled_from(["submitted"] * 4 + ["draft"]))
+    values = given if verdict == "fix" else {}
+    return answer(ITEM, verdict, by=draw(st.sampled_from(["ann", "bo", "cy"])), minute=draw(st.integers(0, 3)), status=status, **values)
+
+
+@given(st.lists(fixes(), max_size=6), st.randoms(use_true_random=False))
+def test_the_order_in_which_answers_come_changes_nothing(sent: list[Answer], shuffler: random.Random) -> None:
+    shuffled = [*sent]
+    shuffler.shuffle(shuffled)
+    outcomes = [outcome_of(each, ITEM, OURS) for each in (sent, shuffled)]
+    assert outcomes[0] == outcomes[1]
+    assert columns_of(outcomes[0], ITEM) == columns_of(outcomes[1], ITEM)
+
+
+@given(st.lists(fixes(), max_size=6))
+def test_nobodys_edit_is_lost_in_silence(sent: list[Answer]) -> None:
+    """Of a row that goes on every edit that counts is in its text, or its author is named; and the edits lead to the text."""
+    outcome = outcome_of(sent, ITEM, OURS)
+    columns = columns_of(outcome, ITEM)
+    if outcome.state not in ("keep", "fix"):
+        return
+    for name, text in outcome.texts.items():
+        raw, edits = getattr(ITEM, name), [edit for edit in json.loads(columns["edits"] or "[]") if edit["field"] == name]
+        assert applied(raw, edits) == text
+        assert undone(text, edits) == raw
+        for each in outcome.counted:
+            if name in edited_texts(each.values, ITEM):
+                taken = each.values[name].rstrip("\n") == text.rstrip("\n")
+                assert taken != (each.annotator in outcome.conflicts.get(name, ()))
+                assert taken or f"{each.annotator} " in columns["human"]["reason"]
+        if all(name not in edited_texts(each.values, ITEM) for each in outcome.counted):
+            assert text == raw
+    assert [each["annotator"] for each in json.loads(columns["answers"] or "[]")] == [each.annotator for each in outcome.counted]
 
 
 def test_an_answer_that_was_taken_back_does_not_count() -> None:
