@@ -29,6 +29,8 @@ class Questions:
     """Answers to: why discard?"""
     form: Form = field(default_factory=Form)
     """The special tokens around the thoughts; neither may stand inside an edited text."""
+    both: bool = False
+    """Whether a row needs thoughts and a summary to be kept, as a cold-start row does; else one of them is enough."""
 
     def __post_init__(self) -> None:
         if not self.guidelines.strip() or len(self.guidelines) > 10_000:
