@@ -8,16 +8,17 @@ import { List } from "./list.js";
 import { Refused, Unreachable, call, query } from "./api.js";
 import { Review } from "./review.js";
 import { copies } from "./draft.js";
+import { entered, given } from "./who.js";
 import { guidelines } from "./guidelines.js";
 import { h, kbd, replace, say } from "./element.js";
 import { summary } from "./summary.js";
 
-const HISTORY = "review:history"; // what was submitted in this tab, oldest first
 const READ = "review:guidelines"; // version of the guidelines that was read in this browser
 
 class Page {
   constructor(me) {
     this.me = me;
+    this.history = `review:history:${me.annotator}`; // what was submitted in this tab, oldest first
     this.filters = new Filters(() => this.#filtered());
     this.review = new Review({
       me,
@@ -41,7 +42,7 @@ class Page {
     new ResizeObserver(([{ target }]) => document.documentElement.style.setProperty("--top", `${target.offsetHeight}px`)).observe(
       document.querySelector(".top"),
     );
-    addEventListener("hashchange", () => this.show());
+    addEventListener("hashchange", () => (given() ? location.reload() : this.show())); // another link in this tab: another person
     this.#progress(me.progress);
     this.#notice();
   }
@@ -126,14 +127,14 @@ class Page {
   }
 
   async #submitted(itemId) {
-    const past = JSON.parse(sessionStorage.getItem(HISTORY) ?? "[]").filter((one) => one !== itemId);
-    sessionStorage.setItem(HISTORY, JSON.stringify([...past, itemId]));
+    const past = JSON.parse(sessionStorage.getItem(this.history) ?? "[]").filter((one) => one !== itemId);
+    sessionStorage.setItem(this.history, JSON.stringify([...past, itemId]));
     await this.next(itemId);
     this.refresh();
   }
 
   back() {
-    const past = JSON.parse(sessionStorage.getItem(HISTORY) ?? "[]");
+    const past = JSON.parse(sessionStorage.getItem(this.history) ?? "[]");
     const here = past.indexOf(location.hash.split("/")[2]);
     const before = past[(here === -1 ? past.length : here) - 1];
     if (!before) return say("nothing was submitted in this tab before this");
@@ -214,7 +215,12 @@ class Page {
         button("Guidelines", "g", () => this.guidelines()),
         button("Keys", "?", () => this.help()),
       ),
-      h("span", { class: "me", title: "you" }, this.me.annotator),
+      h(
+        "span",
+        { class: "me", title: "Your answers are kept under this name. Somebody else opens the link they were given." },
+        h("span", { class: "you" }, "you are "),
+        this.me.annotator,
+      ),
     );
   }
 
@@ -262,7 +268,7 @@ class Page {
 
 async function start() {
   try {
-    const page = new Page(await call("GET", "/api/me"));
+    const page = new Page(await entered());
     await page.show();
     await page.refresh();
   } catch (error) {

@@ -176,6 +176,34 @@ def test_the_totals_count_two_people(browser: Browser, tmp_path: Path) -> None:
         assert "verdict" in anna.words("main.summary section:nth-of-type(3)")
 
 
+def test_a_tab_without_a_link_asks_who_it_is_where_two_people_share_a_browser(browser: Browser, tmp_path: Path) -> None:
+    folder = queue_of(tmp_path, ITEMS[:4])
+    with reviewing(browser, folder, "anna", "bo") as people:
+        anna, home = people["anna"], people["anna"].link.partition("#")[0]
+        assert anna.tab(home).text_content(".me") == "you are anna", "who is alone here is not asked"
+        anna.press("e")
+        anna.type("Anna's. ")
+        anna.page.goto(people["bo"].link)  # pasted into the tab of the other
+        anna.page.wait_for_selector(".me:has-text('bo')")
+        anna.page.reload()
+        anna.page.wait_for_selector(".me:has-text('bo')")
+        later = anna.context.new_page()
+        later.goto(home)
+        later.wait_for_selector("main.who")
+        later.keyboard.press("Enter")
+        assert later.locator("main.who button").all_text_contents() == ["1 anna", "2 bo"]
+        later.keyboard.press("1")
+        later.wait_for_selector(".me:has-text('anna')")
+        later.wait_for_selector(".item")
+        later.keyboard.press("e")
+        assert later.locator(".editor textarea").input_value().startswith("Anna's. I have 0.")
+        later.reload()
+        later.wait_for_selector(".me:has-text('anna')")
+    answers = answers_in(folder)
+    assert answers["row0", "anna"].values["reasoning"].startswith("Anna's. ")
+    assert ("row0", "bo") not in answers
+
+
 def test_a_wrong_link_says_what_to_do(browser: Browser, tmp_path: Path) -> None:
     folder = queue_of(tmp_path, ITEMS[:1])
     with reviewing(browser, folder, "anna") as people:
