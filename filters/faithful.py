@@ -1,4 +1,4 @@
-"""Is a rewritten rollout still the rollout it was? What a model refines is checked by these before it replaces anything.
+"""Is a rewritten rollout still the rollout it was: one language, the same numbers and steps, nothing said of thoughts?
 
 Scorers read the changed row; what it was stands in before_response, before_reasoning and before_summary (dataengine/cold_start/rewrite.py).
 The paper says that rewriting was followed by a second round of human verification (DeepSeek-R1 v2 B.3.2); every bound here is ours.
@@ -7,98 +7,21 @@ The paper says that rewriting was followed by a second round of human verificati
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from typing import Literal
 
 import polars as pl
 
 from dataengine.keep import Bar
 from dataengine.score import Score, batch_scorer, scorer
-from filters.answers import reference, short
-from filters.final_answers.equality import Pair, judged
-from filters.final_answers.extraction import Found, final_answer
+from filters.answers import short
 from filters.language import language_share, last_user_message
 from filters.readability import first_person, readable
-from filters.texts.numbers_said import missing_numbers, numbers_said
+from filters.same_answer import same_answer
+from filters.texts.numbers_said import missing_numbers
+from filters.trivial import short_if_trivial
 
 SHORTEST, LONGEST = 0.5, 2.0
 """Bytes of rewritten thoughts, as a share of what they were."""
-
-
-@batch_scorer
-def same_answer(
-    response: pl.Series,
-    answer: pl.Series | None = None,
-    reasoning: pl.Series | None = None,
-    before_response: pl.Series | None = None,
-    before_reasoning: pl.Series | None = None,
-    *,
-    timeout: float = 5.0,
-) -> list[Score]:
-    """1 where the final answer of the new text equals the old one's and the reference, 0 where it differs, None where there is neither.
-
-    Rewritten thoughts have to arrive at the answer as well where the old ones did. Equality is that of `answer_matches`; `timeout` is CPU
-    seconds for one comparison. An old response without a final answer (R1-Zero may have none) asks for the reference only.
-
-    >>> same_answer("So it is \\\\boxed{1/2}.", "0.5")
-    Score(value=1.0, reason='the answer is 1/2')
-    >>> same_answer("So it is \\\\boxed{4}.", "5").reason
-    'the answer is 4, not 5 (reference)'
-    """
-    count = len(response)
-    blank = [None] * count
-    columns = [blank if given is None else given.to_list() for given in (answer, reasoning, before_response, before_reasoning)]
-    rows = list(zip(response.to_list(), *columns, strict=True))
-    asked = [_comparisons(*row) for row in rows]
-    verdicts = iter(judged([pair for found in asked if not isinstance(found, Score) for _, pair in found], deadline=timeout))
-    return [found if isinstance(found, Score) else _same([(what, pair, next(verdicts).value) for what, pair in found]) for found in asked]
-
-
-def _comparisons(
-    response: str | None, answer: object, reasoning: str | None, before: str | None, before_reasoning: str | None
-) -> Score | list[tuple[str, Pair]]:
-    """What has to be equal to what, each with the name of the side that it is compared with; a Score where that is known already."""
-    new = final_answer(response) if response is not None else Found(None, "no response")
-    old = final_answer(before) if before is not None else Found(None, "no response")
-    gold = None if answer is None else reference(answer)
-    if not gold and old.text is None:
-        return Score(None, "neither a reference nor an earlier final answer to compare with")
-    if new.text is None:
-        return Score(0.0, f"the new text has no final answer: {new.place}")
-    wanted = [("reference", gold)] if gold else []
-    wanted += [("before", old.text)] if old.text is not None and (old.place != "last line" or _answers(old.text)) else []
-    pairs = [(side, Pair(value, new.text, announced=new.place != "last line")) for side, value in wanted if value]
-    if reasoning and before_reasoning and reasoning != before_reasoning:
-        pairs += _arrivals(reasoning, before_reasoning, gold or old.text or "")
-    return pairs
-
-
-def _answers(line: str) -> bool:
-    """Whether a last line that nothing announces may be an answer: it has a number or a formula, or is a single word."""
-    return bool(re.search(r"[\d\\]", line)) or len(line.split()) == 1
-
-
-def _arrivals(reasoning: str, before: str, gold: str) -> list[tuple[str, Pair]]:
-    """The ends of the old and the new thoughts against the answer: the new ones have to arrive where the old ones did."""
-    ends = [final_answer(text.rpartition("</think>")[2] or text) for text in (before, reasoning)]
-    names = ("thoughts before", "thoughts")
-    return [(name, Pair(gold, end.text or "", announced=end.place != "last line")) for name, end in zip(names, ends, strict=True)]
-
-
-def _same(compared: Sequence[tuple[str, Pair, bool | None]]) -> Score:
-    found = {side: (pair, equal) for side, pair, equal in compared}
-    for side in ("reference", "before"):
-        if side in found and found[side][1] is not True:
-            pair, equal = found[side]
-            if equal is None and len(found) > 1 and side == "before":
-                continue  # what was there before could not be read; the reference could
-            said = f"the answer is {short(pair.prediction)}, not {short(pair.gold)} ({side})"
-            return Score(None if equal is None else 0.0, said if equal is False else f"could not be compared: {said}")
-    if "thoughts" in found and found["thoughts before"][1] and not found["thoughts"][1]:
-        pair = found["thoughts"][0]
-        end = short(pair.prediction) or "no answer"
-        return Score(0.0, f"the thoughts arrived at {short(pair.gold)} before, and now at {end}")
-    return Score(1.0, f"the answer is {short(next(iter(found.values()))[0].prediction)}")
 
 
 @batch_scorer
@@ -230,28 +153,6 @@ def nothing_said_of_thoughts(summary: str) -> Score:
     """
     found = _OF_THOUGHTS.search(summary) or _OF_THOUGHTS_ZH.search(summary)
     return Score(0.0, f"speaks of thoughts: {short(found.group())}") if found else Score(1.0, "nothing said of thoughts")
-
-
-@scorer
-def short_if_trivial(
-    reasoning: str, messages: list[dict[str, str]] | str, *, question: int = 60, numbers: int = 2, thoughts: int = 240
-) -> Score:
-    """1 where a trivial question has short thoughts, or the question is not trivial; else how far the thoughts are too long, below 1.
-
-    Trivial is a question of at most `question` bytes with at most `numbers` numbers, such as "1+1=?" (DeepSeek-R1 v2 Listing 3);
-    `thoughts` are the bytes that two or three plain sentences have at most.
-
-    >>> short_if_trivial("I add them. That makes 2.", "1+1=?").value
-    1.0
-    """
-    asked = last_user_message(messages)
-    size, given = len(asked.encode("utf-8", "replace")), len(numbers_said(asked))
-    if size > question or given > numbers:
-        return Score(1.0, f"not trivial: {size} bytes, {given} numbers")
-    length = len(reasoning.encode("utf-8", "replace"))
-    if length <= thoughts:
-        return Score(1.0, f"{length} bytes of thoughts")
-    return Score(thoughts / length, f"{length} bytes of thoughts on a trivial question, {thoughts} wanted at most")
 
 
 STYLE = (

@@ -99,6 +99,15 @@ def judge_response(response: str, checks: Any, *, finish_reason: str | None = No
     return judge(code, tests, judging)
 
 
+def program_of(response: str, checks: Any, *, language: Language = "python") -> str | None:
+    """The program of a response that `checks` would run, None where it has none; tests that cannot be read name no function to look for."""
+    try:
+        tests = read_tests(checks, language=language)
+    except (ValueError, TypeError, AttributeError, RecursionError):
+        tests = Tests(kind="stdin")
+    return _code(response, tests, language)
+
+
 def _code(response: str, tests: Tests, language: Language) -> str | None:
     names = [tests.function] if tests.function else [name for name in tests.names if name.isidentifier()]
     block = last_block(response, language=language, defines=names)

@@ -53,7 +53,7 @@ def is_right(
         }
     ).with_row_index("row")
     cut = rows["finish_reason"].eq("length").fill_null(value=False).to_list()
-    kinds = ["truncated" if cut[n] else _kind(checks, answer) for n, checks, answer in rows.select("row", "checks", "answer").iter_rows()]
+    kinds = ["truncated" if cut[n] else kind_of(checks, answer) for n, checks, answer in rows.select("row", "checks", "answer").iter_rows()]
     found: dict[int, Score] = {}
     for kind in dict.fromkeys(kinds):
         chosen = rows.filter(pl.Series([each == kind for each in kinds], dtype=pl.Boolean))
@@ -75,7 +75,8 @@ def _judged(kind: str, rows: pl.DataFrame, *, timeout: float, marked: bool) -> S
     return _named(passes_tests.with_(timeout=timeout), rows)
 
 
-def _kind(checks: str | None, answer: str | None) -> str:
+def kind_of(checks: str | None, answer: str | None) -> str:
+    """Name of the verifier that a row's reference is written for; "nothing" where it has none."""
     if checks is None:
         return "nothing" if answer is None else "answer_matches"
     try:

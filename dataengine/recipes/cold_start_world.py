@@ -16,12 +16,13 @@ from dataengine.messages import MESSAGES
 from dataengine.sources import problems as problems_of_file
 from dataengine.step import Model, Step
 from dataengine.templates import R1_ZERO, Form, Template
-from filters.faithful import BRIEF, FAITHFUL, STYLE, TRANSLATION, short_if_trivial
+from filters.faithful import BRIEF, FAITHFUL, STYLE, TRANSLATION
 from filters.format import r1_format, zero_format
 from filters.language import language_share
 from filters.readability import first_person, readable
 from filters.repetition import not_repetitive
 from filters.right import is_right
+from filters.trivial import short_if_trivial
 
 KINDS = ("few_shot", "direct", "zero")
 

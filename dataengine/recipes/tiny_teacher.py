@@ -21,7 +21,9 @@ from dataengine.sources import frame, prompt_id
 from dataengine.step import Model, Step
 from dataengine.templates import QUESTION, Form
 from dataengine.work import Work
-from filters.faithful import BRIEF, FAITHFUL, TRANSLATION, keeps_the_steps, same_answer, short_if_trivial
+from filters.faithful import BRIEF, FAITHFUL, TRANSLATION, keeps_the_steps
+from filters.same_answer import same_answer
+from filters.trivial import short_if_trivial
 from trainers.sft import SFT, sft
 
 

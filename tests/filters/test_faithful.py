@@ -1,4 +1,4 @@
-"""What a model rewrote is judged against what it was: answers, numbers, steps, languages, and words about thoughts."""
+"""What a model rewrote is judged against what it was: numbers, steps, languages, and words about thoughts."""
 
 from __future__ import annotations
 
@@ -12,8 +12,6 @@ from filters.faithful import (
     nothing_said_of_thoughts,
     numbers_from_thoughts,
     one_language,
-    same_answer,
-    short_if_trivial,
 )
 from filters.texts.numbers_said import missing_numbers, numbers_said
 
@@ -118,41 +116,6 @@ def test_chinese_weighs_as_much_as_english() -> None:
     assert keeps_the_steps("我先把23和9加起来，得到32。然后算32*4=128。检查一下：128/4=32。对。所以答案是128。", THOUGHTS).value == 1.0
 
 
-def formed(reasoning: str, summary: str) -> str:
-    return f"<think>\n{reasoning}\n</think>\n\n{summary}"
-
-
-@pytest.mark.parametrize(
-    ("summary", "before", "answer", "value"),
-    [
-        ("It is $\\boxed{128}$.", "128", "128", 1.0),
-        ("It is $\\boxed{128.0}$.", "128", None, 1.0),
-        ("It is $\\boxed{129}$.", "128", "128", 0.0),
-        ("It is $\\boxed{129}$.", "128", None, 0.0),
-        ("It is $\\boxed{128}$.", "129", "128", 0.0),
-        ("It is long.", "128", "128", 0.0),
-        ("It is $\\boxed{128}$.", "no idea", "128", 1.0),
-    ],
-)
-def test_the_final_answer_has_to_stay(summary: str, before: str, answer: str | None, value: float) -> None:
-    score = same_answer(formed(THOUGHTS, summary), answer, THOUGHTS, formed(THOUGHTS, before), THOUGHTS)
-    assert score.value == value, score.reason
-
-
-def test_rewritten_thoughts_have_to_arrive_where_the_old_ones_did() -> None:
-    before = formed(THOUGHTS, "128")
-    lost = "I add 23 and 9, 32. Then 32*4, that is 131."
-    assert same_answer(formed(lost, "128"), "128", lost, before, THOUGHTS).value == 0.0
-    kept = "I add 23 and 9, 32. Then 32*4, that is 128."
-    assert same_answer(formed(kept, "128"), "128", kept, before, THOUGHTS).value == 1.0
-    vague = "Hm. I do not know."
-    assert same_answer(formed("I see.", "128"), "128", "I see.", formed(vague, "128"), vague).value == 1.0
-
-
-def test_without_any_answer_there_is_nothing_to_compare() -> None:
-    assert same_answer("Hello there!").value is None
-
-
 def test_thoughts_and_summary_are_in_one_language() -> None:
     asked = "请计算 (23+9)*4"
     assert one_language("", asked, "先加，得到三十二，再乘。", "答案是 $\\boxed{128}$。").value == 1.0
@@ -196,26 +159,12 @@ def test_a_summary_that_only_thinks_is_not(summary: str) -> None:
     assert nothing_said_of_thoughts(summary).value == 1.0
 
 
-def test_trivial_questions_want_short_thoughts_and_others_do_not() -> None:
-    long = "I add one and one. " * 30
-    assert short_if_trivial("That is 2.", "1+1=?").value == 1.0
-    assert short_if_trivial(long, "A train goes 150 km in 2 hours and then 90 km in 1 hour. What is its average speed?").value == 1.0
-    found = short_if_trivial(long, "1+1=?")
-    assert found.value is not None
-    assert found.value < 1
-    assert found.reason == "570 bytes of thoughts on a trivial question, 240 wanted at most"
-
-
 def test_columns_are_judged_as_single_rows_are() -> None:
     rows = pl.DataFrame(
         {
-            "response": [formed(THOUGHTS, "It is \\boxed{128}."), formed("x", "13"), None],
-            "answer": ["128", "12", "1"],
             "reasoning": [THOUGHTS, "x", None],
             "summary": ["It is \\boxed{128}.", "13", None],
             "messages": [[{"role": "user", "content": "What is (23+9)*4?"}]] * 3,
         }
     )
-    values = [each["value"] for each in same_answer.score(rows).to_list()]
-    assert values == [1.0, 0.0, None]
     assert [each["value"] for each in numbers_from_thoughts.score(rows).to_list()] == [1.0, 0.0, None]
