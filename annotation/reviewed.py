@@ -14,7 +14,7 @@ from annotation.agreement import agreement
 from annotation.answer import TEXTS, Answer
 from annotation.filter_errors import filter_errors
 from annotation.gathered import answers_in, gather
-from annotation.items import asked_item, parts_of, questions_of
+from annotation.items import asked_item, parts_of, questions_of, told_apart
 from annotation.outcome import WAITING, Outcome, columns_of, outcome_of, said
 from annotation.population import population
 from annotation.questions import Questions
@@ -22,13 +22,15 @@ from annotation.tally import Tally
 from dataengine import shards
 from dataengine.columns import REVIEWED, schema
 from dataengine.errors import WaitsForPeople
+from dataengine.lines import whole
 from dataengine.shards import REJECTED
 from dataengine.step import Step
 from dataengine.work import Work, warn
 
 ANSWERS = ".answers"
 """Where the answers are gathered, in the folder that is made."""
-PEOPLE = "people"
+PEOPLE, ITSELF = "people", "reviewed"
+"""Who drops a row: people, or this step a row that nobody was asked about."""
 NOT_YET = "not answered yet"
 
 
@@ -39,7 +41,8 @@ def reviewed(asked: Step, *, enough: float = 1.0, round: int = 1, name: str = "r
     anybody discarded lies in rejected/; keep and fix let a row pass, also one that the bars rejected or could not judge; a fix brings
     the edited texts (of several edits of one text the latest; `human` says whose is passed over, `answers` has all), and `response` is
     written anew in the queue's form. Rows that nobody was asked about pass with `human` null, or with what people said in an earlier
-    review. Rows that are asked and not done lie in rejected/. Scores in the row are still those of the text before: score again where
+    review. Rows that are asked and not done lie in rejected/, and so do rows without thoughts or without a summary where the questions
+    want both parts. Scores in the row are still those of the text before: score again where
     the edited text is to be judged.
 
     `round` is part of the fingerprint: raise it to take in what was answered since.
@@ -85,25 +88,32 @@ def _go_home(rows: pl.DataFrame, settings: Mapping[str, Any]) -> dict[str, pl.Da
     columns = [pl.Series(name, made.get(name, []), dtype=dtype) for name, dtype in types.items()]
     done = rows.drop("findings", strict=False).with_columns(columns)
     goes_on = pl.col("because").is_null()
-    dropped = done.filter(~goes_on).with_columns(dropped_by=pl.lit(PEOPLE), dropped_because=pl.col("because"))
+    by = pl.when(pl.col("rank").is_null()).then(pl.lit(ITSELF)).otherwise(pl.lit(PEOPLE))
+    dropped = done.filter(~goes_on).with_columns(dropped_by=by, dropped_because=pl.col("because"))
     return {"": done.filter(goes_on).drop("because"), REJECTED: dropped.drop("because")}
 
 
 def _home(row: Mapping[str, Any], answers: Iterable[Answer], questions: Questions) -> dict[str, Any]:
     """The new columns of one row; `because` says why it does not go on."""
-    nothing: dict[str, Any] = {name: row.get(name) if row["rank"] is None else None for name in schema(REVIEWED)}
-    texts = {name: row.get(name) for name in ("response", *TEXTS)}
-    raw = row.get("raw_response") or row.get("response")
     if row["rank"] is None:
-        parts: dict[str, str] = dict(zip(TEXTS, parts_of(row, questions.form), strict=True))
-        texts = texts if any(map(questions.form.stray, parts.values())) else _written(row, parts, questions)
-        changed = texts["response"] != row.get("response")
-        return {**nothing, **texts, "raw_response": raw if changed else row.get("raw_response"), "because": None}
+        return _unasked(row, questions)
     item = asked_item(row, questions.form)
     outcome = outcome_of(answers, item, questions)
     goes_on = (because := _because(outcome)) is None
-    texts = _written(row, outcome.texts, questions) if goes_on else texts
-    return {**nothing, **texts, **columns_of(outcome, item), "raw_response": raw, "because": because}
+    texts = _written(row, outcome.texts, questions) if goes_on else {name: row.get(name) for name in ("response", *TEXTS)}
+    return {**texts, **columns_of(outcome, item), "raw_response": row.get("raw_response") or row.get("response"), "because": because}
+
+
+def _unasked(row: Mapping[str, Any], questions: Questions) -> dict[str, Any]:
+    """The same of a row that nobody was asked about: what people said in an earlier review stays."""
+    before = {name: row.get(name) for name in (*schema(REVIEWED), "response", *TEXTS)}
+    parts: dict[str, str] = dict(zip(TEXTS, parts_of(row, questions.form), strict=True))
+    texts = {} if any(map(questions.form.stray, parts.values())) else _written(row, parts, questions)
+    if texts and texts["response"] != row.get("response"):
+        texts["raw_response"] = row.get("raw_response") or row.get("response")
+    lacking = [name for name in TEXTS if questions.both and not parts[name].strip()]
+    because = f"the {' and the '.join(lacking)} is empty, and the set wants both parts" if lacking else None
+    return {**before, **texts, "because": because}
 
 
 def _written(row: Mapping[str, Any], parts: Mapping[str, str], questions: Questions) -> dict[str, str | None]:
@@ -116,7 +126,7 @@ def _written(row: Mapping[str, Any], parts: Mapping[str, str], questions: Questi
         return {"response": questions.form.write(reasoning, summary), "reasoning": reasoning, "summary": summary}
     if (reasoning, summary) == parts_of(row, questions.form):
         return {name: row.get(name) for name in ("response", *TEXTS)}
-    if row.get("reasoning") is None and row.get("summary") is None:
+    if (row.get("reasoning"), row.get("summary")) == (None, None) and told_apart(row.get("response") or "", questions.form) is None:
         return {"response": reasoning, "reasoning": None, "summary": None}
     response = questions.form.write(reasoning, "") if reasoning else summary
     return {"response": response, "reasoning": reasoning or None, "summary": summary or None}
@@ -125,5 +135,6 @@ def _written(row: Mapping[str, Any], parts: Mapping[str, str], questions: Questi
 def _because(outcome: Outcome) -> str | None:
     """Why the row does not go on; None where it does."""
     if outcome.state == WAITING:
-        return NOT_YET
+        unusable = (f"; {annotator}'s answer can not be used: {why[0]}" for annotator, why in sorted(outcome.problems.items()))
+        return whole("".join([NOT_YET, *unusable]))
     return said(outcome) if outcome.state == "discard" else None

@@ -144,7 +144,14 @@ def test_a_run_waits_until_enough_have_answered_and_then_goes_on(tmp_path: Path)
     assert "the edited summary is empty" in said
     home = run(reviewed(step, enough=0.8), tmp_path)
     assert len(shards.read(home)) == 20
-    assert shards.read(home, shards.REJECTED)["dropped_because"].to_list() == ["not answered yet"] * 4
+    because = dict(shards.read(home, shards.REJECTED).select("row_id", "dropped_because").iter_rows())
+    assert [because[item.row_id] for item in items[20:]] == [
+        "not answered yet",
+        "not answered yet; ann's answer can not be used: fix says that a text was edited, and both are as they were: "
+        "edit one, or choose keep",
+        "not answered yet; ann's answer can not be used: the edited summary is empty: write it, or discard the rollout",
+        "not answered yet",
+    ]
     store_answers(folder, [answer(item, minute=30) for item in items[20:]])
     assert len(shards.read(run(reviewed(step, enough=0.8), tmp_path))) == 20
     assert len(shards.read(run(reviewed(step, enough=0.8, round=2), tmp_path))) == 24
@@ -212,6 +219,44 @@ def test_what_has_not_both_parts_is_not_pressed_into_the_form(
     row = one_row(tmp_path, answer(NOBODY, "fix" if edit else "keep", **edit), row=before, bars=())
     assert row["response"] == response
     assert row["raw_response"] == "Hello there."
+
+
+BOTH = Questions(both=True)
+HALVES = [rollout(1, reasoning=""), rollout(2, summary=" "), rollout(3)]
+
+
+def test_where_a_set_wants_both_parts_nobody_can_keep_one(tmp_path: Path) -> None:
+    step = asked(HALVES, bars=(), questions=BOTH)
+    folder = run(step, tmp_path)
+    items = sorted(items_of(folder), key=lambda item: item.row_id)
+    store_answers(folder, [answer(item) for item in items])
+    with pytest.raises(WaitsForPeople, match="the reasoning is empty, and the set wants both parts: choose fix and write it, or discard"):
+        run(reviewed(step), tmp_path)
+    home = run(reviewed(step, enough=0.3), tmp_path)
+    assert shards.read(home)["row_id"].to_list() == [rollout(3)["row_id"]]
+    because = dict(shards.read(home, shards.REJECTED).select("row_id", "dropped_because").iter_rows())
+    assert "the summary is empty, and the set wants both parts" in because[rollout(2)["row_id"]]
+    store_answers(folder, [answer(item, "fix", minute=2, summary="2", reasoning="I count.") for item in items])
+    assert len(shards.read(run(reviewed(step), tmp_path))) == 3
+
+
+def test_where_a_set_wants_both_parts_nothing_without_passes_unasked(tmp_path: Path) -> None:
+    home = came_home(tmp_path, asked(HALVES, bars=(), share=0.0, questions=BOTH), lambda item, _: answer(item))
+    assert shards.read(home)["row_id"].to_list() == [rollout(3)["row_id"]]
+    dropped = shards.read(home, shards.REJECTED).sort("dropped_because")
+    assert dropped.select("dropped_by", "dropped_because").rows() == [
+        ("reviewed", "the reasoning is empty, and the set wants both parts"),
+        ("reviewed", "the summary is empty, and the set wants both parts"),
+    ]
+
+
+def test_a_response_that_nobody_told_apart_is_read_and_comes_home_in_the_form(tmp_path: Path) -> None:
+    before = rollout(3, response="<think>I count to 3.</think>3", reasoning=None, summary=None)
+    kept = one_row(tmp_path / "kept", answer(NOBODY), row=before, bars=())
+    assert (kept["reasoning"], kept["summary"], kept["response"]) == ("I count to 3.", "3", "<think>\nI count to 3.\n</think>\n\n3")
+    assert kept["raw_response"] == before["response"]
+    fixed = one_row(tmp_path / "fixed", answer(NOBODY, "fix", summary="three"), row={**before, "response": "<think> </think>3"}, bars=())
+    assert fixed["response"] == "three"
 
 
 def test_tokens_of_ones_own_make_the_form(tmp_path: Path) -> None:
