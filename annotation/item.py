@@ -52,7 +52,7 @@ class Item:
     wanted: int = 1
     """Annotators who must answer it."""
     metadata: Metadata = field(default_factory=dict)
-    """To filter by: domain, language, source, model, response_tokens, pass_rate ..."""
+    """To filter by: domain, language, source, model, scorers' values ... and `length`, characters of both texts as they are shown."""
     said: tuple[Said, ...] = ()
     findings: tuple[Finding, ...] = ()
 

@@ -22,8 +22,8 @@ from dataengine.templates import Form
 
 HUMAN = "human"
 """The column of what people said: no scorer of the rollout."""
-TOLD = ("domain", "language", "difficulty", "source", "license", "model", "finish_reason", "response_tokens", "pass_rate", "standing")
-"""Columns that people can filter by, beside every scorer's value; `disagrees` and `part` of a mix stand in the row."""
+TOLD = ("domain", "language", "difficulty", "source", "license", "model", "finish_reason", "pass_rate", "standing")
+"""Columns that people can filter by, beside the length and every scorer's value; `disagrees` and `part` of a mix stand in the row."""
 TEXTS = ("reasoning", "summary", "response")
 QUESTION = ("messages", "question", "problem", "prompt")
 """Where the question stands: the first of them that the row has filled; rows of one folder may differ in it."""
@@ -60,7 +60,7 @@ def questions_of(folder: Path) -> Questions:
     if said is None:
         return Questions()
     labels = {name: tuple(said[name]) for name in ("languages", "reasons")}
-    return Questions(guidelines=said["guidelines"], form=Form(**said["form"]), **labels)
+    return Questions(guidelines=said["guidelines"], form=Form(**said["form"]), both=said.get("both", False), **labels)
 
 
 def asked_item(row: Mapping[str, Any], form: Form) -> Item:
@@ -88,7 +88,7 @@ def item_of(row: Mapping[str, Any], form: Form, *, rank: int | None = None) -> I
         why=row.get("why") or "all",
         rank=row["rank"] if rank is None else rank,
         wanted=row.get("wanted") or 1,
-        metadata=_metadata(row),
+        metadata={**_metadata(row), "length": len(reasoning) + len(summary)},
         said=tuple(Said(scorer=name, value=said["value"], reason=said["reason"]) for name, said in scores_of(row).items()),
         findings=tuple(Finding(**found) for found in row.get("findings") or ()),
     )

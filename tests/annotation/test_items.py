@@ -44,13 +44,20 @@ def test_an_item_says_what_scorers_said_and_where_they_point(tmp_path: Path) -> 
     assert item.metadata == {
         "domain": "math",
         "language": "en",
-        "response_tokens": 12,
+        "length": 65 + 1,
         "pass_rate": 0.25,
         "standing": "rejected",
         "right": 1.0,
         "short": 0.0,
     }
     assert (item.prompt, item.answer, item.why, item.wanted) == ("How much is 2?", "2", "rejected", 1)
+
+
+def test_the_length_that_people_filter_by_is_that_of_the_text_they_see_not_of_the_rollout_before_its_refinement(tmp_path: Path) -> None:
+    refined = rollout(2, raw_response="We count. " * 500, response_tokens=1_500)
+    (item,) = items_of(run(queue(responses([refined]), bars=BARS), tmp_path))
+    assert item.metadata["length"] == len("I count to 2.") + len("2")
+    assert "response_tokens" not in item.metadata
 
 
 def test_any_finished_folder_of_responses_can_be_reviewed(tmp_path: Path) -> None:
