@@ -27,6 +27,8 @@ SCORE = pl.Struct({"value": pl.Float32, "reason": pl.String})
 
 ERROR = "scorer error: "
 """How the reason of a row begins whose scorer raised."""
+OF_ALL_ROWS = (ValueError, OSError, ImportError, AssertionError, Stopped)
+"""What a batch scorer raises over its settings, its files, its packages or its code: no row is to blame, and none is judged."""
 
 
 Findings = Callable[..., list[dict[str, Any]]]
@@ -177,7 +179,15 @@ class Scorer:
 
     def _batch(self, rows: pl.DataFrame, given: Sequence[str]) -> list[Score]:
         columns, settings = self._arguments([rows[name] for name in given], given)
-        scores = list(self.function(*columns, **settings))
+        try:
+            scores = list(self.function(*columns, **settings))
+        except Exception as error:  # the scorer boundary: the row that is to blame is found by halving
+            if self.together or isinstance(error, OF_ALL_ROWS):
+                raise
+            if len(rows) == 1:
+                return [Score(None, f"{ERROR}{type(error).__name__}: {error}")]
+            half = len(rows) // 2
+            return self._batch(rows[:half], given) + self._batch(rows[half:], given)
         assert len(scores) == len(rows), f"{self.name} returned {len(scores)} scores for {len(rows)} rows"
         return scores
 

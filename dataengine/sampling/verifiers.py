@@ -115,11 +115,24 @@ def scored(bars: Sequence[Bar], columns: Mapping[str, Any], rows: Sequence[Value
         asked = [index for index, first in enumerate(since) if first <= number and index not in out]
         if not asked:
             continue
-        for index, score in zip(asked, bar.scorer.score(frame[asked]).to_list(), strict=True):
+        for index, score in zip(asked, _scores(bar, frame[asked]), strict=True):
             found[index][bar.scorer.name] = (score["value"], score["reason"])
             if not bar.passes(Score(score["value"], score["reason"])):
                 out.add(index)
     return found
+
+
+def _scores(bar: Bar, rows: pl.DataFrame) -> list[dict[str, Any]]:
+    """The scores of all rows by one bar; Stopped with the scorer's name where it can judge none of them, whatever they are."""
+    try:
+        return bar.scorer.score(rows).to_list()
+    except Stopped:
+        raise
+    except Exception as error:  # the worker boundary: a scorer that breaks its contract stops the run, with its name
+        raise Stopped(
+            f"{bar.scorer!r} cannot judge at all: {type(error).__name__}: {error}. No row is to blame: mend the scorer or its settings and "
+            "run again; no response is lost."
+        ) from error
 
 
 @dataclass(slots=True)
@@ -340,6 +353,6 @@ def live() -> None:
         rows, since = inbox.get()
         try:
             said: list[Found] | Exception = scored(bars, columns, rows, since)
-        except Exception as error:  # the worker boundary: a scorer that breaks its contract stops the run, with its name
-            said = error if isinstance(error, Stopped) else Stopped(f"a scorer cannot judge at all: {type(error).__name__}: {error}")
+        except Exception as error:  # the worker boundary: whoever waits is told
+            said = error if isinstance(error, Stopped) else Stopped(f"a verifier cannot go on: {type(error).__name__}: {error}")
         connection.send(said)

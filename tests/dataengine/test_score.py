@@ -24,6 +24,13 @@ def has_letter(response: pl.Series, *, letter: str = "a") -> list[Score]:
     return [Score(float(letter in text), letter) for text in response]
 
 
+@batch_scorer
+def first_words(response: pl.Series, *, words: int = 1) -> list[Score]:
+    if words < 1:
+        raise ValueError("words is at least 1")
+    return [Score(1.0, next(iter(text.split()))) for text in response]
+
+
 @given(st.floats(allow_nan=True))
 def test_a_score_outside_zero_to_one_is_refused(value: float) -> None:
     if 0.0 <= value <= 1.0:
@@ -84,6 +91,19 @@ def test_a_row_that_makes_the_scorer_raise_is_unjudged() -> None:
     assert scored[0]["value"] == 1.0
     assert scored[1]["value"] is None
     assert "KeyError" in scored[1]["reason"]
+
+
+def test_a_row_that_makes_a_batch_scorer_raise_is_unjudged_and_its_neighbours_are_judged() -> None:
+    scored = first_words.score(pl.DataFrame({"response": ["so it is", "", "seven"]})).to_list()
+    assert [each["reason"] for each in scored] == ["so", "scorer error: StopIteration: ", "seven"]
+    assert [each["value"] for each in scored] == [1.0, None, 1.0]
+    with pytest.raises(Stopped, match="first_words failed on 20 of 20 rows"):
+        first_words.score(pl.DataFrame({"response": [""] * 20}))
+
+
+def test_a_setting_that_a_batch_scorer_refuses_is_no_rows_fault() -> None:
+    with pytest.raises(ValueError, match="words is at least 1"):
+        first_words.with_(words=0).score(pl.DataFrame({"response": ["so it is"]}))
 
 
 def test_a_scorer_that_fails_on_many_rows_stops_the_run() -> None:
