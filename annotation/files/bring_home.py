@@ -8,11 +8,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from annotation.annotator import known_as
+from annotation.answer import Answer
 from annotation.files import label_studio, potato
 from annotation.files.exact_lines import values_in
-from annotation.files.heard import Heard, answer_in
+from annotation.files.heard import Heard, answer_in, told
 from annotation.files.review_files import ANSWERS, ITEMS
 from annotation.item import Item
+from annotation.sqlite.ledger import as_written, right_after
 from annotation.sqlite.store import Store, TakenIn
 from dataengine.names import nearest
 
@@ -25,24 +28,35 @@ class BroughtHome:
     annotators: tuple[str, ...]
     heard: Heard
     """With the problems of what was not taken in."""
+    other_guideline: int
+    """Answers that were given by another version of the questions."""
 
 
 def bring_home(store: Store, path: Path, *, annotator: str = "", annotators: Mapping[str, str] | None = None) -> BroughtHome:
     """Take the answers of a file or folder into the store; `annotators` gives names to a tool's own (user numbers, addresses).
 
-    An answer without a time was said when its file was last changed, later lines after earlier ones, unless it says what its annotator's
-    latest one says. ValueError where the file is none that answers come in.
+    An answer without a time was said when its file was last changed, later ones after earlier ones; where its annotator has said so
+    before, it is that answer again, whenever the file was changed or copied. ValueError where the file is none that answers come in, or
+    all its answers are about rows that the queue does not have.
     """
     found = heard_in(path, annotator=annotator, annotators=annotators or {})
-    found = found.checked(_items(store, found), store.questions)
+    questions = store.questions
+    found = found.checked(_items(store, found), questions)
+    if found.foreign and not found.answers and not found.problems:
+        raise ValueError(f"no answer in {path} is about a row of this queue: is it the file of another one?{told(found.foreign)}")
     found.answers = _timed(store, found, changed=_changed(path))
     taken = store.take_in(answer for _, answer in found.answers)
-    return BroughtHome(taken=taken, annotators=tuple(sorted({answer.annotator for _, answer in found.answers})), heard=found)
+    return BroughtHome(
+        taken=taken,
+        annotators=tuple(sorted({answer.annotator for _, answer in found.answers})),
+        heard=found,
+        other_guideline=sum(answer.guideline != questions.version for _, answer in found.answers),
+    )
 
 
 def heard_in(path: Path, *, annotator: str = "", annotators: Mapping[str, str] | None = None) -> Heard:
     """The answers in a file of JSON lines, a folder of ours, an export of Label Studio, or what Potato wrote."""
-    names = annotators or {}
+    names = {known_as(own): known_as(name) for own, name in (annotators or {}).items()}
     if not path.exists():
         beside = [other.name for other in path.parent.glob("*")] if path.parent.is_dir() else []
         raise ValueError(f"there is no file or folder {path}. {nearest(path.name, beside)}")
@@ -95,23 +109,35 @@ def _items(store: Store, found: Heard) -> dict[str, Item]:
 
 def _changed(path: Path) -> datetime:
     files = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
-    return datetime.fromtimestamp(max(file.stat().st_mtime for file in files), UTC)
+    return min(datetime.fromtimestamp(max(file.stat().st_mtime for file in files), UTC), datetime.now(UTC))
 
 
-def _timed(store: Store, found: Heard, *, changed: datetime) -> list[tuple[str, Any]]:
-    timed: list[tuple[str, Any]] = []
-    latest: dict[tuple[str, str], Any] = {}
+def _timed(store: Store, found: Heard, *, changed: datetime) -> list[tuple[str, Answer]]:
+    """All answers with their times."""
+    timed: list[tuple[str, Answer]] = []
+    history: dict[tuple[str, str], list[Answer]] = {}
+    last: dict[tuple[str, str], Answer] = {}
     for number, (where, answer) in enumerate(found.answers):
-        key = (answer.item_id, answer.annotator)
         if not answer.at:
-            if key not in latest:
-                latest.update({(each.item_id, each.annotator): each for each in store.answers_to(answer.item_id)})
-            before = latest.get(key)
-            if before is not None and (before.status, dict(before.values)) == (answer.status, dict(answer.values)):
-                answer = before
-            else:
-                at = (changed + timedelta(microseconds=number)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-                answer = replace(answer, at=at)
-            latest[key] = answer
+            key = (answer.item_id, answer.annotator)
+            before, at = last.get(key), as_written(changed + timedelta(microseconds=number))
+            late = at if before is None or at > before.at else right_after(before.at)
+            answer = _again(answer, before, history.setdefault(key, store.history(*key))) or replace(answer, at=late)
+            last[key] = answer
         timed.append((where, answer))
     return timed
+
+
+def _again(answer: Answer, before: Answer | None, history: list[Answer]) -> Answer | None:
+    """What this line says again: the line before it, or else the first in the history, whose rest is for the lines that follow."""
+    if before is not None and _same(answer, before):
+        return before
+    place = next((place for place, each in enumerate(history) if _same(answer, each)), None)
+    if place is None:
+        return None
+    found, history[:] = history[place], history[place + 1 :]
+    return found
+
+
+def _same(one: Answer, other: Answer) -> bool:
+    return (one.status, dict(one.values)) == (other.status, dict(other.values))

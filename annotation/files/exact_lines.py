@@ -32,8 +32,9 @@ def values_in(path: Path, problems: list[str]) -> Iterator[tuple[int, dict[str, 
                 value = json.loads(line.decode("utf-8", "surrogatepass"))
             except UnicodeDecodeError as error:
                 problems.append(f"{path.name}, line {number} is not UTF-8 (byte {error.start + 1}): save the file as UTF-8")
-            except (json.JSONDecodeError, RecursionError) as error:
-                half = "half a line: its end is missing" if not line.endswith(b"\n") else f"not JSON ({error})"
+            except (ValueError, RecursionError) as error:  # ValueError: also a number of more digits than Python reads
+                cut = isinstance(error, json.JSONDecodeError) and not line.endswith(b"\n")
+                half = "half a line: its end is missing" if cut else f"not JSON ({error})"
                 problems.append(f"{path.name}, line {number} is {half}; mend or delete it")
             else:
                 if isinstance(value, dict):

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from annotation.annotator import known_as
 from annotation.answer import STATUSES, TEXTS, Answer, problems_of
 from annotation.item import Item
 from annotation.questions import Questions
+from annotation.sqlite import ledger
 from dataengine.names import nearest
 
-VALUES = ("verdict", "readability", "language", "reasoning", "summary", "reasons", "comment")
-"""What an answer may say, as in Answer.values."""
+VALUES = ("verdict", "readability", "language", "reasoning", "summary", "reasons", "comment", "marks")
+"""What an answer may say, as in Answer.values; `marks` are stretches of the thoughts that somebody marked in Argilla."""
 ABOUT = ("item_id", "annotator", "status", "guideline", "seconds", "at", "via")
+AHEAD = timedelta(days=1)
+"""So far may a clock be ahead of ours."""
 RATINGS = {**{str(rating): rating for rating in range(1, 6)}, **{f"{rating}.0": rating for rating in range(1, 6)}}
 """How tools write 1 to 5."""
+SHOWN = 200
+"""Characters of a value in a message."""
 TOLD = 20
 """Problems that are told one by one."""
 
@@ -27,36 +34,44 @@ class Heard:
 
     answers: list[tuple[str, Answer]] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    foreign: list[str] = field(default_factory=list)
+    """What is about rows that this queue does not have; no problem where other answers are about those that it has."""
 
     def checked(self, items: Mapping[str, Item], questions: Questions) -> Heard:
         """The answers that can be used, discards and drafts included; for every other one the problem, with the way out."""
-        found = Heard(problems=list(self.problems))
+        found = Heard(problems=list(self.problems), foreign=list(self.foreign))
+        latest = ledger.as_written(datetime.now(UTC) + AHEAD)
         for where, answer in self.answers:
             item = items.get(answer.item_id)
             if item is None:
-                found.problems.append(f"{where}: there is no item {answer.item_id!r} in this queue: is it the file of another queue?")
+                found.foreign.append(f"{where}: there is no item {answer.item_id!r} in this queue")
                 continue
             restored = with_line_ends(answer, item)
             faults = [] if restored.verdict == "discard" else faults_of(restored, item, questions)
+            if answer.at > latest:
+                faults.append(f"{answer.at} is still to come, and it would count before all that is said until then: mend `at`")
             if faults:
                 found.problems += [f"{where}: {fault}" for fault in faults]
             else:
                 found.answers.append((where, replace(restored, guideline=restored.guideline or questions.version)))
         return found
 
-    def told(self) -> str:
-        """The problems as one message."""
-        more = f"\n  and {len(self.problems) - TOLD:,} more" if len(self.problems) > TOLD else ""
-        return "".join(f"\n  {problem}" for problem in self.problems[:TOLD]) + more
+
+def told(lines: Sequence[str]) -> str:
+    """The first lines, and how many more there are."""
+    more = f"\n  and {len(lines) - TOLD:,} more" if len(lines) > TOLD else ""
+    return "".join(f"\n  {line}" for line in lines[:TOLD]) + more
 
 
 def faults_of(answer: Answer, item: Item, questions: Questions) -> list[str]:
-    """Why an answer out of a file can not be used, each with the way out."""
+    """Why an answer out of a file can not be used, each with the way out.
+
+    One that was given by other guidelines can be used where its labels are among ours and our tokens are not in its texts.
+    """
     faults = problems_of(answer, item, questions)
-    if fault := unknown_question(answer.values):
-        faults.append(fault)
-    if answer.guideline and answer.guideline != questions.version:
-        faults.append(f"it answers the questions {answer.guideline}, and the queue asks {questions.version}: export again")
+    faults += [fault for fault in (unknown_question(answer.values), _in_marks(answer.values.get("marks"))) if fault]
+    if faults and answer.guideline not in ("", questions.version):
+        faults.append(f"it answers the questions {answer.guideline}, and the queue asks {questions.version}, with other labels or tokens")
     return faults
 
 
@@ -91,7 +106,7 @@ def answer_in(said: Mapping[str, Any], *, annotator: str = "", via: str = "file"
     who, item_id, status = about.get("annotator", annotator), about.get("item_id"), about.get("status")
     if not isinstance(item_id, str) or not item_id:
         raise ValueError("it says no item_id: which rollout is meant?")
-    if not isinstance(who, str) or not who.strip():
+    if not isinstance(who, str) or not (who := known_as(who)):
         raise ValueError("it says no annotator: name one in the line, or with --annotator")
     if status is None:
         status = "draft" if given.get("verdict") is None else "submitted"
@@ -99,7 +114,7 @@ def answer_in(said: Mapping[str, Any], *, annotator: str = "", via: str = "file"
         raise ValueError(f"status is one of {', '.join(STATUSES)}, got {status!r}")
     return Answer(
         item_id=item_id, annotator=who, status=status, values=plain_values(given), guideline=str(about.get("guideline", "")),
-        seconds=_seconds(about.get("seconds")), at=moment(about.get("at", "")), via=str(about.get("via", via)),
+        seconds=_spent(about.get("seconds")), at=moment(about.get("at", "")), via=str(about.get("via", via)),
     )  # fmt: skip
 
 
@@ -125,15 +140,43 @@ def moment(at: Any) -> str:
     if at in ("", None):
         return ""
     try:
-        found = datetime.fromtimestamp(at, UTC) if isinstance(at, int | float) else datetime.fromisoformat(str(at))
+        is_number = isinstance(at, int | float) and not isinstance(at, bool)
+        return ledger.moment(datetime.fromtimestamp(at, UTC).isoformat() if is_number else str(at))
     except (ValueError, OverflowError, OSError):
-        raise ValueError(f"at is a time such as 2026-11-21T15:04:05.000000Z, got {at!r}") from None
-    return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        raise ValueError(f"at is a time such as 2026-11-21T15:04:05.000000Z, got {shortened(at)}") from None
 
 
-def _seconds(said: Any) -> float | None:
-    if said is None:
+def seconds_in(said: Any) -> float | None:
+    """Time spent, as a tool measured it; None where it is no number from 0."""
+    try:
+        seconds = float(said) if isinstance(said, int | float) and not isinstance(said, bool) else -1.0
+    except OverflowError:
         return None
-    if isinstance(said, bool) or not isinstance(said, int | float) or not said >= 0:
-        raise ValueError(f"seconds is a number from 0, got {said!r}")
-    return float(said)
+    return seconds if 0 <= seconds < math.inf else None
+
+
+def _spent(said: Any) -> float | None:
+    seconds = seconds_in(said)
+    if said is not None and seconds is None:
+        raise ValueError(f"seconds is a number from 0, got {shortened(said)}")
+    return seconds
+
+
+def _in_marks(marks: Any) -> str:
+    """What is wrong with the marks; empty where nothing is."""
+    if marks is None or (isinstance(marks, list) and all(map(_is_mark, marks))):
+        return ""
+    return f"marks is a list such as [{{'label': 'code', 'start': 0, 'stop': 4}}], got {shortened(marks)}"
+
+
+def _is_mark(mark: Any) -> bool:
+    if not isinstance(mark, dict) or set(mark) != {"label", "start", "stop"} or not isinstance(mark["label"], str):
+        return False
+    start, stop = mark["start"], mark["stop"]
+    return type(start) is int and type(stop) is int and 0 <= start <= stop
+
+
+def shortened(value: Any) -> str:
+    """A value in a message."""
+    shown = repr(value)
+    return shown if len(shown) <= SHOWN else f"{shown[:SHOWN]}..."

@@ -6,13 +6,14 @@ Format: labelstud.io/guide/task_format (tasks, annotations, drafts, predictions)
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+from annotation.annotator import known_as
 from annotation.answer import TEXTS, Answer
-from annotation.files.heard import Heard, moment, plain_values
+from annotation.files.heard import Heard, moment, plain_values, seconds_in
 from annotation.files.shown_fields import EDITED, LANGUAGE, READABILITY, REASONS, SHOWN, VERDICT, fields_of
 from annotation.item import Item
 from annotation.questions import VERDICTS, Questions
@@ -70,27 +71,40 @@ def heard(path: Path, annotators: Mapping[str, str]) -> Heard:
     """The answers in a JSON export; `annotators` gives names to Label Studio's user numbers and addresses. ValueError: no such export."""
     try:
         tasks = json.loads(path.read_bytes().removeprefix(b"\xef\xbb\xbf").decode("utf-8", "surrogatepass"))
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{path} is no whole JSON export of Label Studio ({error}): export again") from None
     found, addresses = Heard(), _addresses(tasks)
+    if tasks and not any(map(_is_ours, tasks)):
+        raise ValueError(f"no task of {path} has a data.item_id: export the project as JSON (not JSON-MIN), with the tasks made here")
     for number, task in enumerate(tasks, start=1):
-        data = task.get("data") if isinstance(task, dict) else None
-        if not isinstance(data, dict) or not isinstance(data.get("item_id"), str):
-            raise ValueError(
-                f"{path}, task {number} has no data.item_id: export the project as JSON (not JSON-MIN), with the tasks made here"
-            )
-        for given, draft in _given(task):
-            who = _who(given, annotators, addresses)
-            where = f"task {task.get('id', number)} by {who or 'nobody'}"
-            try:
-                found.answers.append((where, _answer(given, data, who=who, draft=draft)))
-            except (ValueError, TypeError, LookupError, AttributeError) as error:
-                found.problems.append(f"{where}: {error or type(error).__name__}")
+        if _is_ours(task):
+            _hear(task, found, name=f"task {task.get('id', number)}", who=lambda given: _who(given, annotators, addresses))
+        elif isinstance(task, dict) and any(_given(task)):
+            found.foreign.append(f"task {task.get('id', number)} has no data.item_id: it was not made here")
     return found
 
 
+def _is_ours(task: Any) -> bool:
+    data = task.get("data") if isinstance(task, dict) else None
+    return isinstance(data, dict) and isinstance(data.get("item_id"), str)
+
+
+def _hear(task: Mapping[str, Any], found: Heard, *, name: str, who: Callable[[Mapping[str, Any]], str]) -> None:
+    """The answers of one task; who has answered is not heard again in a draft that they began since."""
+    answered = {who(given) for given, draft in _given(task) if not draft}
+    for given, draft in _given(task):
+        annotator = who(given)
+        if draft and annotator in answered:
+            continue
+        where = f"{name} by {annotator or 'nobody'}"
+        try:
+            found.answers.append((where, _answer(given, task["data"], who=annotator, draft=draft)))
+        except (ValueError, TypeError, LookupError, AttributeError) as error:
+            found.problems.append(f"{where}: {error or type(error).__name__}")
+
+
 def _given(task: Mapping[str, Any]) -> Iterator[tuple[Mapping[str, Any], bool]]:
-    """Every annotation and every draft of a task."""
+    """Every annotation of a task, and every draft (True)."""
     yield from ((draft, True) for draft in task.get("drafts") or [] if isinstance(draft, dict))
     yield from ((annotation, False) for annotation in task.get("annotations") or [] if isinstance(annotation, dict))
 
@@ -113,10 +127,10 @@ def _who(given: Mapping[str, Any], annotators: Mapping[str, str], addresses: Map
     user = given.get("completed_by") or given.get("user") or ""
     number = str(user.get("id") or "") if isinstance(user, dict) else str(user)
     address = str(user.get("email") or "") if isinstance(user, dict) else addresses.get(number, "" if number.isdecimal() else number)
-    for known in (number, address):
+    for known in (number, known_as(address)):
         if known in annotators:
             return annotators[known]
-    return address or (f"user {number}" if number else "")
+    return known_as(address) or (f"user {number}" if number else "")
 
 
 def _answer(given: Mapping[str, Any], data: Mapping[str, Any], *, who: str, draft: bool) -> Answer:
@@ -138,9 +152,8 @@ def _answer(given: Mapping[str, Any], data: Mapping[str, Any], *, who: str, draf
     status = "discarded" if given.get("was_cancelled") else "draft" if draft else "submitted"
     if status != "submitted":
         values = {name: value for name, value in values.items() if value not in ("", [], 0)}
-    spent = given.get("lead_time")
     return Answer(
         item_id=data["item_id"], annotator=who, status=status, values=plain_values(values), guideline=str(data.get("questions") or ""),
-        seconds=float(spent) if isinstance(spent, int | float) and spent >= 0 else None,
+        seconds=seconds_in(given.get("lead_time")),
         at=moment(given.get("updated_at") or given.get("created_at") or ""), via="file",
     )  # fmt: skip

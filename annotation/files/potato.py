@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from annotation.annotator import known_as
 from annotation.answer import Answer
-from annotation.files.heard import Heard, moment, plain_values
+from annotation.files.heard import Heard, moment, plain_values, seconds_in
 from annotation.files.shown_fields import EDITED, LANGUAGE, READABILITY, REASONS, SHOWN, VERDICT, fields_of, filled_in
 from annotation.item import Item
 from annotation.questions import VERDICTS, Questions
@@ -71,8 +72,8 @@ def heard(paths: list[Path], annotators: Mapping[str, str]) -> Heard:
         try:
             state = json.loads(path.read_bytes().decode("utf-8", "surrogatepass"))
             labels, spent = state[ANSWERS], state.get("instance_id_to_behavioral_data") or {}
-            user = str(state.get("user_id") or path.parent.name)
-        except (UnicodeDecodeError, json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
+            user = known_as(str(state.get("user_id") or path.parent.name))
+        except (ValueError, RecursionError, KeyError, TypeError, AttributeError) as error:
             found.problems.append(f"{path} is no whole {STATE} of Potato ({error!r}): copy the folder again")
             continue
         who = annotators.get(user, user)
@@ -98,9 +99,9 @@ def _answer(item_id: str, given: Any, spent: Mapping[str, Any], *, who: str) -> 
                 values[scheme] = name
     verdict = values.get("verdict")
     values = {name: value for name, value in values.items() if value != "" or name in ("reasoning", "summary")}
-    took = spent.get("total_time_ms")
+    took = seconds_in(spent.get("total_time_ms"))
     return Answer(
         item_id=item_id, annotator=who, status="draft" if verdict is None else "submitted", values=plain_values(values),
-        seconds=took / 1000 if isinstance(took, int | float) and took > 0 else None,
+        seconds=took / 1000 if took else None,
         at=moment(spent.get("session_end") or spent.get("session_start") or ""), via="file",
     )  # fmt: skip

@@ -10,6 +10,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
+from annotation.annotator import known_as
 from annotation.sqlite.database import Database, writable
 from dataengine.names import nearest
 from dataengine.shards import sync_folder
@@ -32,11 +33,11 @@ class Annotators:
             return [name for (name,) in db.execute("SELECT name FROM annotators WHERE revoked IS NULL ORDER BY name")]
 
     def tokens(self, names: Sequence[str]) -> dict[str, str]:
-        """A good token for each; those who have one keep it. ValueError for a name that is none."""
+        """A good token for each, by the name they are known by; those who have one keep it. ValueError for a name that is none."""
         for name in names:
             if not name.isprintable() or not name.strip() or name != name.strip() or len(name) > LONGEST:
                 raise ValueError(f"an annotator's name has 1 to {LONGEST} printable characters, got {name!r}")
-        there = self._read()
+        names, there = [known_as(name) for name in names], self._read()
         given = {name: there[name] if self.who(there.get(name, "")) == name else self._new(name) for name in names}
         if any(there.get(name) != token for name, token in given.items()):
             self._write({**there, **given})
@@ -44,7 +45,9 @@ class Annotators:
 
     def revoke(self, name: str) -> None:
         """End a token at once; what was answered with it stays. ValueError for an unknown annotator."""
-        if name not in (there := self.names()):
+        there = self.names()
+        name = name if name in there else known_as(name)
+        if name not in there:
             raise ValueError(f"there is no annotator {name!r} to revoke. {nearest(name, there)}")
         with self.database.writing() as db:
             db.execute("UPDATE annotators SET revoked = ? WHERE name = ?", [_now(), name])

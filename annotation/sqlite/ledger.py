@@ -13,6 +13,8 @@ from annotation.sqlite.packing import as_bytes, holdable, packed, packed_item, p
 
 OPENING = 160
 """Characters of the prompt that a list shows."""
+NO_LATER = "9999"
+"""From this year on there may be no later time, and every answer can be corrected by a later one."""
 OLDEST_FIRST = "at, status <> 'draft', digest"
 """The order in which answers count; that of two of the same moment is the same everywhere."""
 
@@ -82,26 +84,33 @@ def latest_answer(db: sqlite3.Connection, item_id: str, annotator: str) -> Answe
 
 
 def moment(at: str) -> str:
-    """A time as all are written here, so that they can be compared as text: UTC, microseconds, Z."""
+    """A time as all are written here, so that they can be compared as text: UTC, microseconds, Z. ValueError where it is none."""
     if not at:
         return ""
     try:
         found = datetime.fromisoformat(at)
-    except ValueError:
-        raise ValueError(f"an answer's `at` is a time in ISO 8601 such as 2026-11-21T15:04:05.000000Z, got {at!r}") from None
-    return _written(found if found.tzinfo else found.replace(tzinfo=UTC))
+        written = as_written(found if found.tzinfo else found.replace(tzinfo=UTC))
+    except (ValueError, OverflowError):
+        written = NO_LATER
+    if written >= NO_LATER:
+        raise ValueError(f"an answer's `at` is a time in ISO 8601 such as 2026-11-21T15:04:05.000000Z, got {at!r}")
+    return written
 
 
 def now_after(latest: Answer | None) -> str:
     """The present, or a microsecond behind the latest answer where a clock went ahead of ours."""
-    now = _written(datetime.now(UTC))
-    if latest is None or now > latest.at:
-        return now
-    return _written(datetime.fromisoformat(latest.at) + timedelta(microseconds=1))
+    now = as_written(datetime.now(UTC))
+    return now if latest is None or now > latest.at else right_after(latest.at)
 
 
-def _written(found: datetime) -> str:
-    return found.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+def right_after(at: str) -> str:
+    """The next moment."""
+    return as_written(datetime.fromisoformat(at) + timedelta(microseconds=1))
+
+
+def as_written(found: datetime) -> str:
+    """A time with a zone, as all times are written."""
+    return found.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
 def _counts(db: sqlite3.Connection, answer: Answer, questions: Questions) -> bool:

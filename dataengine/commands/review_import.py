@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from dataengine.flags import parser_of, settings_of
+from dataengine.progress import say
 
 
 def command(argv: list[str]) -> None:
@@ -18,6 +19,7 @@ def command(argv: list[str]) -> None:
     parser.add_argument("--annotators", type=dict[str, str], default={}, help='names for a tool\'s own: {"7": "alice", "b@x.org": "bob"}')
     chosen = settings_of(parser, argv)
     from annotation.files.bring_home import bring_home
+    from annotation.files.heard import told
     from annotation.sqlite.store import Store
 
     with Store.open(chosen["folder"]) as store:
@@ -25,6 +27,14 @@ def command(argv: list[str]) -> None:
         standing = store.progress()
     who = f" of {', '.join(home.annotators)}" if home.annotators else ""
     print(f"{home.taken.new:,} answers{who} taken in, {home.taken.same:,} there already")
+    if home.other_guideline:
+        print(f"{home.other_guideline:,} of them were given by other guidelines: they count, and the column `guideline` says which")
     print(f"{standing.done:,} of {standing.items:,} items have as many answers as are wanted")
+    foreign = home.heard.foreign
+    left_out = f"{len(foreign):,} are about rows that this queue does not have, and were left out:{told(foreign)}" if foreign else ""
     if problems := home.heard.problems:
-        raise ValueError(f"{len(problems):,} problems; what they are about was not taken in, all else was:{home.heard.told()}")
+        raise ValueError(
+            f"{len(problems):,} problems; what they are about was not taken in, all else was:{told(problems)}\n{left_out}".rstrip()
+        )
+    if left_out:
+        say(left_out)

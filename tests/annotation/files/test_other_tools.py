@@ -103,7 +103,7 @@ def test_what_can_not_be_taken_in_is_told_by_line_and_the_rest_is_taken_in(folde
         json.dumps({"item_id": safe.item_id, "annotator": "e", "verdict": "keep", "language": "klingon"}),
         json.dumps({"item_id": safe.item_id, "annotator": "f", "verdict": "keep", "readability": 7}),
         json.dumps({"item_id": safe.item_id, "annotator": "g", "values": {"verdit": "keep"}, "status": "submitted"}),
-        json.dumps({"item_id": safe.item_id, "annotator": "h", "verdict": "keep", "guideline": "00000000"}),
+        json.dumps({"item_id": safe.item_id, "annotator": "h", "verdict": "keep", "language": "klingon", "guideline": "00000000"}),
         json.dumps({"item_id": safe.item_id, "annotator": "i", "verdict": "discard", "language": "klingon", "guideline": "00000000"}),
         '{"item_id": "half',
     ]

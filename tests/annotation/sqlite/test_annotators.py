@@ -57,3 +57,10 @@ def test_a_revoked_name_can_come_back_with_another_token(people: Annotators) -> 
 def test_a_name_that_is_none_is_refused(people: Annotators, name: str) -> None:
     with pytest.raises(ValueError, match="printable"):
         people.tokens([name])
+
+
+def test_a_name_is_one_however_its_accents_are_typed(people: Annotators) -> None:
+    token = people.tokens(["Jos\u00e9"])["Jos\u00e9"]
+    assert people.tokens(["Jose\u0301", "Jos\u00e9"]) == {"Jos\u00e9": token}
+    people.revoke("Jose\u0301")
+    assert people.names() == []

@@ -144,6 +144,16 @@ def test_an_answer_given_now_counts_even_where_another_clock_went_ahead(store: S
     assert [answer.status for answer in store.answers()] == ["discarded"]
 
 
+@pytest.mark.parametrize("at", ["9999-12-31T23:59:59.999999Z", "9999-12-31T23:59:59-05:00", "0001-01-01T00:00:00+05:00", "soon"])
+def test_a_time_that_leaves_no_later_one_is_none(store: Store, at: str) -> None:
+    item = an_item(0)
+    store.push([item], QUESTIONS)
+    with pytest.raises(ValueError, match="time in ISO 8601"):
+        store.take_in([a_word(item, at=at)])
+    store.take_in([a_word(item, at="0999-01-01T00:00:00Z")])
+    assert store.save(a_word(item, status="discarded")).at > "2026", "years are written so that they compare as text"
+
+
 def test_answers_of_unknown_items_are_kept_and_count_when_their_item_comes(store: Store) -> None:
     here, later = an_item(0), an_item(1)
     store.push([here], QUESTIONS)
