@@ -54,6 +54,7 @@ export class Editor {
     this.removed = null;
     this.passages = new Passages({ name: `edit-${name}`, raw, findings });
     replace(this.left, this.passages.element);
+    this.passages.grow();
     for (const tab of this.tabs) tab.setAttribute("aria-pressed", String(tab.dataset.name === name));
     this.area.setAttribute("aria-label", `${TITLES[name]}, edited`);
     this.#put(text);

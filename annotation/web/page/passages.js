@@ -20,11 +20,19 @@ export class Passages {
     this.element = h("div", { class: "passages", "data-text": name });
     this.drawn = 0;
     this.#draw(AT_ONCE);
-    setTimeout(() => this.#drawRest());
   }
 
   get length() {
     return this.list.length;
+  }
+
+  /** Draws what is not drawn yet, piece by piece, while it is on the page: called by whoever lays it there. */
+  grow() {
+    setTimeout(() => {
+      if (this.drawn >= this.length || !this.element.isConnected) return;
+      this.#draw(this.drawn + 4 * AT_ONCE);
+      this.grow();
+    });
   }
 
   /** The element of paragraph `index`; draws up to it where it is not there yet. */
@@ -73,12 +81,6 @@ export class Passages {
     for (; this.drawn < Math.min(upTo, this.length); this.drawn += 1) fresh.append(this.#paragraph(this.drawn));
     this.element.append(fresh);
     for (let index = from; index < this.drawn; index += 1) this.#fill(index);
-  }
-
-  #drawRest() {
-    if (this.drawn >= this.length || !this.element.isConnected) return;
-    this.#draw(this.drawn + 4 * AT_ONCE);
-    setTimeout(() => this.#drawRest());
   }
 
   #paragraph(index) {

@@ -67,7 +67,7 @@ export class Review {
       shown,
       conflict: (theirs, mine) => choose({ theirs, mine, raw: this.raw }),
     });
-    replace(this.text, this.view.element);
+    this.#show();
     this.element.classList.remove("editing");
     this.#lay(values);
     this.clock.restart(seconds);
@@ -104,6 +104,11 @@ export class Review {
     draft.close();
   }
 
+  #show() {
+    replace(this.text, this.view.element);
+    for (const passages of Object.values(this.view.texts)) passages.grow();
+  }
+
   /** The answer as it stands: a text that is as it was is not part of it. */
   get values() {
     if (this.editing) this.texts[this.editing] = this.editor.text;
@@ -130,7 +135,7 @@ export class Review {
     this.texts[name] = this.editor.text;
     this.editing = null;
     this.element.classList.remove("editing");
-    replace(this.text, this.view.element);
+    this.#show();
     this.reading.goTo(name, index);
     this.differ.ask(name, this.raw[name], this.texts[name], (list) => this.#compared(name, numbered(list)));
     return true;

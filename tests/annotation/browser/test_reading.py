@@ -29,6 +29,17 @@ HOSTILE = {
     "markdown": "# no heading\n- no list\n**no bold** [no](link)",
     "lines": "one\ntwo\n\n\n\nfour blank\n \n\t\nspaces in blank lines",
 }
+AT_FIRST = """(keys) => new Promise((resolve) => {
+  const press = (key) => document.dispatchEvent(new KeyboardEvent("keydown", {key, code: `Key${key.toUpperCase()}`}));
+  new MutationObserver((_, observer) => {
+    if (!document.querySelector('.item[aria-label="item 2"]')) return;
+    observer.disconnect();
+    resolve(document.querySelectorAll('.item [data-text="reasoning"] .paragraph').length);
+    [...keys].slice(1).forEach(press);
+  }).observe(document, {subtree: true, childList: true});
+  press(keys[0]);
+})"""
+"""Presses the first key, which leads to the second item, and the others the moment it is there; how many paragraphs were drawn then."""
 SIGNS = {"\0": "␀", "\x1b": "␛", "\x7f": "␡", "\r": "␍", "\u202e": "RLO", "\u200b": "ZWSP", "\ufeff": "BOM"}
 
 
@@ -128,6 +139,45 @@ def test_long_paragraphs_are_folded_and_j_unfolds_what_it_comes_to(browser: Brow
         anna.page.reload()
         anna.page.wait_for_selector(".item")
         assert folded.count() == 0  # remembered
+
+
+def test_a_long_trace_costs_what_is_in_sight(browser: Browser, tmp_path: Path) -> None:
+    text = "\n\n".join(f"{number}. " + "let me check whether that is right. " * 9 for number in range(570))
+    items = [Item(row_id=str(n), prompt="?", reasoning=text if n else "short", summary="2") for n in range(2)]
+    assert len(text) > 185_000, "32k tokens"
+    with reviewing(browser, queue_of(tmp_path, items), "anna") as people:
+        anna = people["anna"]
+        drawn = anna.page.evaluate(AT_FIRST, "n")
+        assert drawn <= 200, "paragraphs that are drawn before the page is shown"
+        anna.page.wait_for_selector("#reasoning-570")
+        assert anna.text("reasoning") == text
+        in_sight = "[...document.querySelectorAll('.body')].filter(one => one.checkVisibility({contentVisibilityAuto: true}))"
+        assert 0 < anna.page.evaluate(f"{in_sight}.length") < 40, "paragraphs that are laid out"
+        anna.press("e")
+        anna.page.wait_for_selector(".raw .paragraph:nth-child(570)")
+        anna.page.evaluate(
+            """() => {
+              window.touched = new Set();
+              const note = ({ target }) => window.touched.add((target.closest ? target : target.parentElement).closest(".paragraph")?.id);
+              new MutationObserver((all) => all.forEach(note)).observe(document.querySelector(".raw"), {subtree: true, childList: true});
+            }"""
+        )
+        anna.type("Well, yes. ")
+        anna.page.wait_for_selector(".raw ins")
+        anna.page.wait_for_timeout(500)
+        assert anna.page.evaluate("[...window.touched]") == ["edit-reasoning-1"], "paragraphs that are drawn again while one types"
+
+
+def test_who_opens_the_editor_before_a_long_text_is_drawn_finds_it_whole_afterwards(browser: Browser, tmp_path: Path) -> None:
+    text = "\n\n".join(f"{number}. Let me check." for number in range(3_000))
+    items = [Item(row_id=str(n), prompt="?", reasoning=text if n else "short", summary="2") for n in range(2)]
+    with reviewing(browser, queue_of(tmp_path, items), "anna") as people:
+        anna = people["anna"]
+        anna.page.evaluate(AT_FIRST, "ne")
+        anna.page.wait_for_selector(".editor")
+        anna.press("Escape")
+        anna.page.wait_for_selector("#reasoning-3000")
+        assert anna.text("reasoning") == text
 
 
 def test_formulas_are_rendered_beside_the_source_and_never_as_html(browser: Browser, tmp_path: Path) -> None:
