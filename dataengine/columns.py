@@ -39,7 +39,7 @@ RESPONSE = (
     Column("summary", pl.String, "what follows the thoughts: R1's summary, or R1-Zero's answer"),
     Column("finish_reason", pl.String, "stop | length | prompt_too_long | refused"),
     Column("prompt_tokens", pl.Int32, "tokens of the prompt"),
-    Column("response_tokens", pl.Int32, "tokens generated"),
+    Column("response_tokens", pl.Int32, "tokens generated; what a refinement or a person writes afterwards is not counted anew"),
     Column("model", pl.String, "name of the model that answered"),
     Column("model_revision", pl.String, "content hash of its weights"),
     Column("sampling", pl.String, "how tokens were drawn, as JSON"),
@@ -50,6 +50,11 @@ RESPONSE = (
 REJECTION = (
     Column("dropped_by", pl.String, "the step or scorer that dropped the row"),
     Column("dropped_because", pl.String, "its reason"),
+)
+
+ONCE_DROPPED = (
+    Column("once_dropped_by", pl.String, "the step or scorer that dropped the row before it was taken up again; null where nobody did"),
+    Column("once_dropped_because", pl.String, "its reason"),
 )
 
 SAMPLED = (
@@ -149,11 +154,12 @@ REVIEWED = (
     Column("guideline", pl.String, "version of the questions and guidelines they answered by"),
     Column("seconds", pl.Float32, "time people spent on the row; null where no tool measured it"),
     Column("readability", pl.Float32, "mean of their 1 to 5"),
-    Column("raw_response", pl.String, "the response as the model wrote it, before anybody edited it"),
+    Column("raw_response", pl.String, "the rollout as the model wrote it, before it was refined and people edited it; null: as `response`"),
     Column(
         "edits",
         pl.String,
-        "what they edited: JSON list of {field, start, stop, text, was}: was = seen[start:stop] became text, from the back to the front",
+        "what they edited in the texts they saw, refined ones (not in `raw_response`): JSON list of {field, start, stop, text, was}: "
+        "was = seen[start:stop] became text, from the back to the front",
     ),
     Column("answers", pl.String, "every answer that counted, as JSON"),
 )

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from annotation.answer import Answer
-from annotation.edits import applied, undone
+from annotation.edits import applied, edits_of, undone
 from annotation.item import Item
 from annotation.items import items_of
 from annotation.questions import Questions
@@ -74,6 +74,31 @@ def test_a_fixed_row_carries_the_edit_and_the_way_from_the_raw_text_to_it(tmp_pa
     assert row["human"] == {"value": 1.0, "reason": "fix"}
 
 
+def test_of_a_refined_row_come_home_what_people_saw_and_what_the_model_wrote(tmp_path: Path) -> None:
+    raw = "<think>we count 到 3, so three it be. x<y 👩‍👧</think> <answer>3</answer>"
+    before = rollout(3, raw_response=raw)
+    row = one_row(tmp_path, answer(NOBODY, "fix", reasoning="I count: 1, 2, 3.", summary="It is 3."), row=before)
+    edits = json.loads(row["edits"])
+    for field in ("reasoning", "summary"):
+        here = [edit for edit in edits if edit["field"] == field]
+        assert undone(row[field], here) == before[field]
+        assert applied(before[field], here) == row[field]
+    assert row["raw_response"] == raw
+    whole_way = edits_of("response", row["raw_response"], row["response"])
+    assert applied(raw, whole_way) == row["response"] == Form().write("I count: 1, 2, 3.", "It is 3.")
+    assert undone(row["response"], whole_way) == raw
+
+
+def test_thoughts_of_one_and_a_summary_of_another_come_home_together(tmp_path: Path) -> None:
+    said = [answer(NOBODY, "fix", by="ann", minute=1, reasoning="I count."), answer(NOBODY, "fix", by="bo", minute=2, summary="three")]
+    row = one_row(tmp_path, *said)
+    assert row["response"] == Form().write("I count.", "three")
+    assert row["human"]["reason"] == "fix"
+    assert row["reviewed_by"] == ["ann", "bo"]
+    (folder,) = [path for path in tmp_path.glob("reviewed-*") if path.is_dir()]
+    assert shards.read_manifest(folder)["notes"]["reviewed"]["different_edits"] == 0
+
+
 def test_one_discard_of_several_discards(tmp_path: Path) -> None:
     said = [answer(NOBODY, by="ann"), answer(NOBODY, "discard", by="bo", reasons=["wrong"], comment="3 is not 4"), answer(NOBODY, by="cy")]
     row = one_row(tmp_path, *said)
@@ -87,6 +112,7 @@ def test_the_later_of_two_edits_is_taken_and_both_are_told(tmp_path: Path) -> No
     said = [answer(NOBODY, "fix", by="bo", minute=9, summary="three"), answer(NOBODY, "fix", by="ann", minute=5, summary="III")]
     row = one_row(tmp_path, *said)
     assert row["summary"] == "three"
+    assert row["human"]["reason"] == "fix, not as ann edited the summary"
     assert [each["values"]["summary"] for each in json.loads(row["answers"])] == ["III", "three"]
     (folder,) = [path for path in tmp_path.glob("reviewed-*") if path.is_dir()]
     assert shards.read_manifest(folder)["notes"]["reviewed"]["different_edits"] == 1
