@@ -35,7 +35,8 @@ class Agreement:
     answers: int
     """People's answers among them."""
     same: float | None
-    """Share of the pairs that say the same, which by chance alone may be large; null where there is nothing to compare."""
+    """Share of the pairs that say the same, of a row as many as it has answers (as alpha counts), which by chance alone may be large; null
+    where there is nothing to compare."""
     alpha: float | None
     """1: they agree; 0: as by chance; below: they contradict each other. Null where it is not defined, and `note` says why."""
     low: float | None

@@ -110,7 +110,7 @@ def said(outcome: Outcome) -> str:
 def readability_of(answer: Answer) -> int | None:
     """1 to 5; None where nothing was said, or nothing that is a mark: a discard counts whatever else stands in it."""
     mark = answer.values.get("readability")
-    return mark if isinstance(mark, int) and not isinstance(mark, bool) and 1 <= mark <= 5 else None
+    return int(mark) if isinstance(mark, int | float) and not isinstance(mark, bool) and mark in (1, 2, 3, 4, 5) else None
 
 
 def _plain(answer: Answer) -> dict[str, Any]:

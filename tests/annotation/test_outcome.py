@@ -36,7 +36,7 @@ def answers(draw: st.DrawFn) -> Answer:
     return replace(answer(ITEM, by=who, minute=minute), status=status, values={"verdict": draw(WORDS), **values})
 
 
-@given(st.lists(answers(), max_size=6))
+@given(st.lists(answers(), max_size=6, unique_by=lambda each: (each.annotator, each.at)))
 @example([answer(ITEM, "discard", comment="half a character \ud800", reasons=["\udfff"])])
 def test_whatever_is_sent_a_discard_discards_and_only_enough_usable_answers_let_a_row_go_on(sent: list[Answer]) -> None:
     outcome = outcome_of(sent, ITEM, OURS)
@@ -81,6 +81,15 @@ def test_what_one_mended_in_the_thoughts_and_another_in_the_summary_go_on_togeth
 def test_the_same_edit_by_two_people_is_no_conflict_nor_is_a_line_break_at_its_end() -> None:
     sent = [answer(ITEM, "fix", by=who, summary=text) for who, text in (("ann", "two"), ("bo", "two"), ("cy", "two\n"))]
     assert not outcome_of(sent, ITEM, OURS).conflicts
+
+
+def test_of_two_words_of_one_moment_a_discard_counts_and_a_draft_does_not() -> None:
+    def state(*sent: Answer) -> str:
+        return outcome_of(sent, replace(ITEM, wanted=1), OURS).state
+
+    keep, discard, draft = answer(ITEM), answer(ITEM, "discard"), answer(ITEM, status="draft")
+    assert state(keep, discard) == state(discard, keep) == state(discard, draft) == "discard"
+    assert state(keep, draft) == state(draft, keep) == "keep"
 
 
 EDITS = st.one_of(st.none(), st.sampled_from(["One and one.", "One.\n\nAnd one!", "一", "two", "two\n"]))
@@ -149,4 +158,4 @@ def test_discards_are_told_with_their_reasons_however_they_came() -> None:
 
 
 def test_only_marks_are_marks() -> None:
-    assert [readability_of(answer(ITEM, readability=mark)) for mark in (1, 5, 0, 6, True, "3", 2.5, None)] == [1, 5, *[None] * 6]
+    assert [readability_of(answer(ITEM, readability=mark)) for mark in (1, 5, 4.0, 0, 6, True, "3", 2.5, None)] == [1, 5, 4, *[None] * 6]
