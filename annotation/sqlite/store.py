@@ -28,10 +28,11 @@ from annotation.sqlite.database import Database
 from annotation.sqlite.drafts import Conflict, Draft
 from annotation.sqlite.ledger import OLDEST_FIRST, add_answer, item_in, latest_answer, moment, no_item, now_after, put_item
 from annotation.sqlite.narrow import Narrow
+from annotation.sqlite.notes import note, noted, questions_in
+from annotation.sqlite.other_queues import take_over
 from annotation.sqlite.packing import holdable, unpacked_answer, unpacked_item
 from dataengine.progress import Bar, say
 from dataengine.shards import MANIFEST, read_manifest
-from dataengine.templates import Form
 
 REVIEWS = "reviews"
 """The folder beside the queue's that holds the stores."""
@@ -80,11 +81,15 @@ class Store:
 
     @classmethod
     def open(cls, folder: Path) -> Store:
-        """The store of a finished queue; at the first opening its items are read. ValueError where it is no finished queue."""
+        """The store of a finished queue; at the first opening its items are read, at each what was answered to them in queues beside it.
+
+        ValueError where it is no finished queue.
+        """
         manifest = read_manifest(folder)
         store = cls(cls.place(folder))
         try:
             store._read(folder, rows=sum(file.get("rows") or 0 for file in manifest["files"]))
+            take_over(store)
         except BaseException:
             store.close()
             raise
@@ -105,12 +110,11 @@ class Store:
     @property
     def questions(self) -> Questions:
         """What is asked of every item; ValueError where nothing was pushed yet."""
-        found = self._meta("questions")
+        with self.database.reading() as db:
+            found = questions_in(db)
         if found is None:
             raise ValueError(f"{self.database.file} is empty: push items with their questions first")
-        said = json.loads(found)
-        lists = {name: tuple(said[name]) for name in ("languages", "reasons")}
-        return Questions(**{**said, **lists, "form": Form(**said["form"])})
+        return found
 
     def push(self, items: Sequence[Item], questions: Questions, *, answers: Iterable[Answer] = ()) -> Pushed:
         """Lay items before people, all or none, then take in the answers they gave elsewhere. ValueError: the store has other questions."""
@@ -320,12 +324,11 @@ class Store:
 
     def _meta(self, name: str) -> str | None:
         with self.database.reading() as db:
-            found = db.execute("SELECT value FROM meta WHERE name = ?", [name]).fetchone()
-        return None if found is None else found[0]
+            return noted(db, name)
 
     def _note(self, name: str, value: str) -> None:
         with self.database.writing() as db:
-            db.execute("INSERT INTO meta VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value", [name, value])
+            note(db, name, value)
 
 
 def _batches(found: Iterable[T]) -> Iterator[list[T]]:
