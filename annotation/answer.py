@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from annotation.item import Item
 from annotation.questions import VERDICTS, Questions
+from dataengine.cold_start.stray_text import Stray, says_nothing, strays
 
 STATUSES = ("draft", "submitted", "discarded")
 """`discarded` is how Argilla's own button says that nobody should learn from the rollout, with or without values."""
 
 TEXTS = ("reasoning", "summary")
-LONE = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +64,8 @@ def problems_of(answer: Answer, item: Item, questions: Questions) -> list[str]:
         found.append("fix says that a text was edited, and both are as they were: edit one, or choose keep")
     if verdict == "keep" and edited:
         found.append(f"keep says as it is, and the {' and '.join(edited)} was edited: choose fix, or take the edit back")
-    return found + [problem for name in TEXTS if name not in edited for problem in _as_it_was(name, getattr(item, name), questions)]
+    found += [problem for name in TEXTS if name not in edited for problem in _as_it_was(name, getattr(item, name), questions)]
+    return found or _together({name: values[name] if name in edited else getattr(item, name) for name in TEXTS}, questions)
 
 
 def edited_texts(values: Mapping[str, Any], item: Item) -> list[str]:
@@ -87,6 +87,15 @@ def _as_it_was(name: str, text: str, questions: Questions) -> list[str]:
     return []
 
 
+def _together(texts: Mapping[str, str], questions: Questions) -> list[str]:
+    """What keeps both texts from being written as one response."""
+    try:
+        questions.form.write(*(texts[name] for name in TEXTS))
+    except ValueError as error:
+        return [str(error)]
+    return []
+
+
 def _unknown(values: Mapping[str, Any], questions: Questions) -> list[str]:
     found = []
     readability, language, reasons = values.get("readability"), values.get("language"), values.get("reasons") or []
@@ -102,13 +111,15 @@ def _unknown(values: Mapping[str, Any], questions: Questions) -> list[str]:
 
 
 def _in_text(name: str, text: Any, questions: Questions) -> list[str]:
-    if not isinstance(text, str) or not text.strip():
+    if not isinstance(text, str) or says_nothing(text):
         return [f"the edited {name} is empty: write it, or discard the rollout"]
-    found = []
-    if token := questions.form.stray(text):
-        found.append(f"{token!r} stands in the edited {name}: the tokens are put around the parts by themselves, take it out")
-    if "\0" in text:
-        found.append(f"a NUL character stands in the edited {name} at {text.index(chr(0))}: take it out")
-    if lone := LONE.search(text):
-        found.append(f"half a character (a lone surrogate) stands in the edited {name} at {lone.start()}: take it out")
-    return found
+    found = {stray.text: _taken_out(stray, name, questions) for stray in reversed(strays(text, questions.form))}
+    return list(reversed(found.values()))
+
+
+def _taken_out(stray: Stray, name: str, questions: Questions) -> str:
+    """What is wrong with something that may not stand in an edited text."""
+    if questions.form.stray(stray.text):
+        return f"{stray} stands in the edited {name}: the tokens are put around the parts by themselves, take it out"
+    why = "whoever trains on the text takes it for a token, " if stray.is_token else ""
+    return f"{stray} stands in the edited {name} at {stray.at}: {why}take it out"

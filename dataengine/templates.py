@@ -65,11 +65,14 @@ def split_zero(response: str) -> tuple[str | None, str | None]:
 
 
 def split_r1(response: str, *, opening: str = "<think>", closing: str = "</think>") -> tuple[str | None, str | None]:
-    """(reasoning, summary) of `<think>\\n...\\n</think>\\n\\nsummary`; None for a part that is not there."""
-    if closing not in response:
-        return (response.split(opening, 1)[1].strip() if opening in response else None), None
-    before, _, after = response.partition(closing)
-    return before.split(opening, 1)[-1].strip(), after.strip() or None
+    """(reasoning, summary) of `<think>\\n...\\n</think>\\n\\nsummary`; None for a part that is not there. Both tokens may be the same."""
+    before, opened, inside = response.partition(opening)
+    if opened and (opening == closing or closing not in before):
+        response = inside
+    elif opening == closing or closing not in response:
+        return None, None
+    reasoning, _, summary = response.partition(closing)
+    return reasoning.strip(), summary.strip() or None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,12 +95,18 @@ class Form:
             raise ValueError(f"the special tokens can not be empty, got {self.opening!r} and {self.closing!r}")
 
     def write(self, reasoning: str, summary: str) -> str:
-        """The response; ValueError where a token stands inside a part, for it could not be read again."""
+        """The response; ValueError where it could not be read again: a token stands inside a part, or would begin with its end."""
         for name, part in (("reasoning", reasoning), ("summary", summary)):
             if token := self.stray(part):
                 raise ValueError(f"the special token {token!r} stands inside the {name}: take it out, or use other tokens")
         line, gap = ("\n", "\n\n") if self.apart else ("", "")
-        return f"{self.opening}{line}{reasoning}{line}{self.closing}{gap}{summary}"
+        response = f"{self.opening}{line}{reasoning}{line}{self.closing}{gap}{summary}"
+        if self.read(response) != (reasoning, summary):
+            raise ValueError(
+                f"the reasoning ends with {reasoning[-len(self.closing) :]!r}, which would be read as one with {self.closing!r} behind it: "
+                "change its end, put the tokens on lines of their own (apart), or use other tokens"
+            )
+        return response
 
     def read(self, response: str) -> tuple[str, str] | None:
         """(reasoning, summary) exactly as they were written; None where the text is not in this form."""

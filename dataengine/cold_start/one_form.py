@@ -15,7 +15,8 @@ from typing import Any
 import polars as pl
 
 from dataengine.cold_start.cold_start_prompts import NEXT_PROBLEM
-from dataengine.cold_start.end_tokens import TOKEN, without_end_tokens
+from dataengine.cold_start.end_tokens import without_end_tokens
+from dataengine.cold_start.stray_text import says_nothing, strays
 from dataengine.shards import REJECTED
 from dataengine.step import Step
 from dataengine.templates import Form
@@ -138,14 +139,14 @@ def _without_tags(rest: str, *, wanted: bool) -> tuple[str, bool, str]:
 
 def _fault(parts: Parts, *, form: Form, said: Form) -> str:
     for name, text in (("thoughts", parts.reasoning), ("summary", parts.summary)):
-        if not text:
+        if says_nothing(text):
             return f"the {'summary is' if name == 'summary' else 'thoughts are'} empty"
-        strays = [form.stray(text), said.stray(text), *(tag for tag in ANSWER if tag in text)]
-        found = next((stray for stray in strays if stray), None) or next(iter(TOKEN.findall(text)), None)
-        if found:
-            return f"a stray {found} in the {name}"
-        if "\0" in text:
-            return f"a NUL character in the {name}"
+        if stray := next(iter(strays(text, form, said)), None):
+            return f"a stray {stray.text} in the {name}" if stray.is_token else f"{stray} in the {name}"
+    try:
+        form.write(parts.reasoning, parts.summary)
+    except ValueError as error:
+        return str(error)
     return ""
 
 

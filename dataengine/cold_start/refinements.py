@@ -17,6 +17,8 @@ import jinja2
 import jinja2.meta
 
 from dataengine.cold_start import refinement_examples as examples
+from dataengine.cold_start.end_tokens import without_end_tokens
+from dataengine.cold_start.stray_text import says_nothing, strays
 from dataengine.names import nearest
 from dataengine.templates import Form, split_r1
 
@@ -64,6 +66,7 @@ class Refinement:
 
     def read(self, reply: str, form: Form) -> dict[str, str] | str:
         """The rewritten parts of a reply, or what is wrong with it; the model's own thoughts (up to `</think>`) are no part of it."""
+        reply = without_end_tokens(reply)
         if self.tagged:
             said = reply.rpartition("</think>")[2]
             parts = {name: _between(said, name, closed=name != self.rewrites[-1]) for name in self.rewrites}
@@ -75,10 +78,12 @@ class Refinement:
         for name, text in parts.items():
             if text is None:
                 return f"no <{name}>...</{name}> in the reply" if self.tagged else f"no {name} in the reply"
-            if not text.strip():
+            if says_nothing(text):
                 return f"the {name} of the reply is empty"
-            if token := form.stray(text):
-                return f"the special token {token!r} stands inside the {name} of the reply"
+            if self.tagged and (tag := next((f"<{other}>" for other in self.rewrites if re.search(f"</?{other}>", text)), None)):
+                return f"{tag} more than once in the reply: nobody can tell which is meant"
+            if stray := next(iter(strays(text, form)), None):
+                return f"{'the special token ' if stray.is_token else ''}{stray} stands inside the {name} of the reply"
         return {name: text.strip() for name, text in parts.items() if text is not None}
 
 
@@ -96,10 +101,15 @@ def language_of(question: str) -> str:
 
 
 def _between(reply: str, name: str, *, closed: bool) -> str | None:
-    """What stands between the first opening tag and the last closing one; the last part may go on to the end."""
-    _, opened, inside = reply.partition(f"<{name}>")
-    before, found, _ = inside.rpartition(f"</{name}>")
-    return (before if found else None if closed else inside) if opened else None
+    """What stands between the last opening tag and the last closing one behind it; the last part may go on to the end.
+
+    A teacher may speak of the tags before it writes them, so that the first opening tag need not be meant.
+    """
+    before, found, _ = reply.rpartition(f"</{name}>")
+    if not found and closed:
+        return None
+    _, opened, inside = (before if found else reply).rpartition(f"<{name}>")
+    return inside if opened else None
 
 
 @functools.cache

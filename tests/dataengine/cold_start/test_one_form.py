@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from dataengine import shards
 from dataengine.cold_start.one_form import SOURCES, in_form, parts_of
+from dataengine.cold_start.stray_text import says_nothing
 from dataengine.run import run
 from dataengine.templates import Form
 from tests.dataengine.given_rows import given_rows, response
@@ -71,6 +72,9 @@ def test_both_parts_are_found_and_what_follows_is_cut(text: str, source_kind: st
         ("<think>I add.<|im_start|>user</think>4", "direct", "a stray <|im_start|> in the thoughts"),
         ("<think>I add.</think>4<｜User｜>more", "direct", "a stray <｜User｜> in the summary"),
         ("<think>I\0 add.</think>4", "direct", "a NUL character in the thoughts"),
+        ("<think>I\ud800 add.</think>4", "direct", "half a character (a lone surrogate) in the thoughts"),
+        ("<think>I add.[INST] and go on</think>4", "direct", "a stray [INST] in the thoughts"),
+        ("<think>\u200b</think>4", "direct", "the thoughts are empty"),
     ],
 )
 def test_what_can_not_be_brought_into_the_form_says_why(text: str | None, source_kind: str, because: str) -> None:
@@ -111,8 +115,14 @@ def test_tokens_of_the_form_to_come_may_not_stand_inside_either() -> None:
     assert fault("|special_token|I write </think> here.|special_token|4", form=THINK, said=SAME) == "a stray </think> in the thoughts"
 
 
+def test_thoughts_that_would_run_into_the_closing_token_are_dropped_and_stop_nothing() -> None:
+    joined = Form(opening="|t|", closing="|t|", apart=False)
+    assert fault("<think>I see |t</think>4", form=joined).startswith("the reasoning ends with ' |t'")
+    assert fault("<think>I see |t</think>4", form=Form(opening="|t|", closing="|t|")) == ""
+
+
 texts = st.text(alphabet=st.characters(blacklist_characters="<>|=\0", blacklist_categories=["Cs"]), min_size=1).filter(
-    lambda text: text.strip()
+    lambda text: not says_nothing(text)
 )
 
 

@@ -96,6 +96,16 @@ def test_examples_of_the_summary_are_faithful() -> None:
         ("<think>only <reasoning>thoughts</reasoning>", {"reasoning": "thoughts"}),
         ("<think><reasoning>thoughts</reasoning></think>", "no <reasoning>...</reasoning> in the reply"),
         ("<reasoning> </reasoning>", "the reasoning of the reply is empty"),
+        ("<reasoning>\u200b\u200b</reasoning>", "the reasoning of the reply is empty"),
+        ("I will write <reasoning> tags.\n<reasoning>I see.</reasoning>", {"reasoning": "I see."}),
+        ("I will write <reasoning> tags.\n<reasoning>I see.", {"reasoning": "I see."}),
+        ("<reasoning>Not so.</reasoning> No: <reasoning>I see.</reasoning>", {"reasoning": "I see."}),
+        ("<reasoning>I see.</reasoning> That was </reasoning>.", "<reasoning> more than once in the reply: nobody can tell which is meant"),
+        ("<reasoning>I see.</reasoning><|im_end|>", {"reasoning": "I see."}),
+        ("<reasoning>I see: x<y.\n<|im_end|>", {"reasoning": "I see: x<y."}),
+        ("<reasoning>I <|im_end|> see.</reasoning>", "the special token '<|im_end|>' stands inside the reasoning of the reply"),
+        ("<reasoning>So <answer>4</answer>.</reasoning>", "the special token '<answer>' stands inside the reasoning of the reply"),
+        ("<reasoning>I\0 see.</reasoning>", "a NUL character stands inside the reasoning of the reply"),
     ],
 )
 def test_a_reply_is_what_stands_between_the_tags_behind_the_models_own_thoughts(reply: str, read: Any) -> None:
@@ -106,9 +116,15 @@ def test_both_parts_are_read_with_tags_and_without() -> None:
     tagged = "<reasoning>I add.</reasoning>\n<summary>It is 2.</summary>"
     assert SHORT_THOUGHTS.read(tagged, Form()) == {"reasoning": "I add.", "summary": "It is 2."}
     assert SHORT_THOUGHTS.read("<reasoning>I add.<summary>2</summary>", Form()) == "no <reasoning>...</reasoning> in the reply"
+    said = "I write <reasoning> and then <summary>: <reasoning>I add.</reasoning> <summary>It is 2.</summary>"
+    assert SHORT_THOUGHTS.read(said, Form()) == {"reasoning": "I add.", "summary": "It is 2."}
+    inside = "<reasoning>I add. <summary>It is 2.</summary></reasoning>"
+    assert SHORT_THOUGHTS.read(inside, Form()) == "<summary> more than once in the reply: nobody can tell which is meant"
     plain = Refinement(name="plain", text="{{ question }}", rewrites=("reasoning", "summary"), tagged=False)
     assert plain.read("<think>\nI add.\n</think>\n\nIt is 2.", Form()) == {"reasoning": "I add.", "summary": "It is 2."}
     assert plain.read("It is 2.", Form()) == "no reasoning in the reply"
+    same = Form(opening="|t|", closing="|t|", apart=False)
+    assert plain.read("|t|I add.|t|It is 2.", same) == {"reasoning": "I add.", "summary": "It is 2."}
 
 
 def test_a_column_without_a_value_is_an_empty_text() -> None:
