@@ -19,10 +19,12 @@ from filters.programs import program_of
 from filters.right import is_right, kind_of
 from filters.running.code_blocks import fenced
 
+WAS = "reference before"
+"""Whether the old answer equals the reference: of one that did not, only the answer is kept."""
 NOTHING = Score(None, "neither a reference nor an earlier final answer to compare with")
 
 
-@batch_scorer(version=f"2 (is_right {is_right.version})")
+@batch_scorer(version=f"3 (is_right {is_right.version})")
 def same_answer(
     response: pl.Series,
     answer: pl.Series | None = None,
@@ -35,13 +37,13 @@ def same_answer(
     *,
     timeout: float = 5.0,
 ) -> list[Score]:
-    """1 where the final answer is what it was and agrees with the reference, 0 where it does not, None where there is nothing to ask.
+    """1 where the final answer is what it was, and right where it was right, 0 where it is not, None where there is nothing to ask.
 
     The answer is looked for in the summary, or in what follows the thoughts of the response. A row with `checks` has no answer to compare:
     its program has to be the same program, any other text has to be the same text, and one that is not has to be right by the checks
-    (`is_right`). Else the new answer has to equal the old one and the reference, as `answer_matches` compares; a last line that nothing
-    announced and that states no value is no answer, and code that no tests belong to has to be the same code. Rewritten thoughts have
-    to arrive at the answer as well where the old ones did. `timeout`: CPU seconds for one comparison or test case.
+    (`is_right`). Else the new answer has to equal the old one, and the reference unless the old one did not, as `answer_matches` compares;
+    a last line that nothing announced and that states no value is no answer, and code that no tests belong to has to be the same code.
+    Rewritten thoughts have to arrive at the answer as well where the old ones did. `timeout`: CPU seconds for one comparison or test case.
 
     >>> same_answer("So it is \\\\boxed{1/2}.", "0.5")
     Score(value=1.0, reason='the answer is 1/2')
@@ -123,6 +125,8 @@ class _Compared:
         found = {side: (pair, verdict) for (side, pair), verdict in zip(self.pairs, equal, strict=True)}
         for side in ("reference", "before"):
             pair, verdict = found.get(side, (None, True))
+            if side == "reference" and found.get(WAS, (None, True))[1] is False:
+                continue
             if pair is None or verdict or (verdict is None and self._known_without(side)):
                 continue
             said = f"the answer is {short(pair.prediction)}, not {short(pair.gold)} ({side})"
@@ -148,14 +152,17 @@ def _by_value(row: _Row) -> Score | _Compared:
         same = code == _code(row.said)
         return Score(float(same), "the code is what it was" if same else "the code is not what it was, and there are no tests to run it by")
     wanted = [("reference", gold)] if gold else []
-    if not row.unchanged and old.text and _states_a_value(old, row.said_before or ""):
-        wanted.append(("before", old.text))
+    stated = old.text if old.text and _states_a_value(old, row.said_before or "") else None
+    if stated and not row.unchanged:
+        wanted.append(("before", stated))
     if not wanted and not row.unchanged:
         return NOTHING
     if new.text is None and wanted:
         return Score(0.0, f"the new text has no final answer: {new.place}")
     pairs = [(side, Pair(value, new.text or "", announced=_announced(new))) for side, value in wanted]
-    arrived_at = gold or old.text
+    if gold and stated:
+        pairs.append((WAS, Pair(gold, stated, announced=_announced(old))))
+    arrived_at = stated or gold or old.text
     if arrived_at and row.reasoning and row.before_reasoning and row.reasoning != row.before_reasoning:
         pairs += _arrivals(row.reasoning, row.before_reasoning, arrived_at)
     return _Compared(pairs, row.unchanged)

@@ -154,6 +154,17 @@ def test_a_text_that_follows_instructions_has_to_follow_them_again() -> None:
     assert value("They are \\boxed{red and blue}.", "red and blue", checks=LOWERCASE) == 0.0
 
 
+def test_an_answer_that_was_wrong_is_kept_too_so_that_people_can_be_asked_about_the_rewritten_row() -> None:
+    """A dropped row of an audit, or a reference that is wrong itself: the refinement is no second verifier."""
+    assert value("It is \\boxed{82}.", "82", answer="1") == 1.0
+    assert value("82", "82", answer="1") == 1.0
+    assert value("It is \\boxed{1}.", "82", answer="1") == 0.0
+    assert value("It is \\boxed{83}.", "82", answer="1") == 0.0
+    was, now = ("I add, so the answer is 82.", "I add, so the answer is 83.")
+    same = same_answer(formed(now, "82"), "1", now, formed(was, "82"), was, None, "82", "82")
+    assert same.reason == "the thoughts arrived at 82 before, and now at 83"
+
+
 def test_the_answer_is_looked_for_in_the_summary_whatever_the_special_tokens_are() -> None:
     text = "|t|Perhaps \\boxed{5}? No, 4.|t|It is 4."
     before = "|t|Perhaps \\boxed{5}? No, 4.|t|4"
