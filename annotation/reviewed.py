@@ -108,7 +108,10 @@ def _unasked(row: Mapping[str, Any], questions: Questions) -> dict[str, Any]:
     """The same of a row that nobody was asked about: what people said in an earlier review stays."""
     before = {name: row.get(name) for name in (*schema(REVIEWED), "response", *TEXTS)}
     parts: dict[str, str] = dict(zip(TEXTS, parts_of(row, questions.form), strict=True))
-    texts = {} if any(map(questions.form.stray, parts.values())) else _written(row, parts, questions)
+    try:
+        texts = _written(row, parts, questions)
+    except ValueError:  # a token stands in a part, and nobody was asked to take it out: the row stays as it was
+        texts = {}
     if texts and texts["response"] != row.get("response"):
         texts["raw_response"] = row.get("raw_response") or row.get("response")
     lacking = [name for name in TEXTS if questions.both and not parts[name].strip()]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import json
 import tempfile
 from collections.abc import Callable
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from annotation.answer import Answer
 from annotation.edits import applied, edits_of, undone
 from annotation.item import Item
-from annotation.items import items_of
+from annotation.items import items_of, parts_of
 from annotation.questions import Questions
 from annotation.queue import queue
 from annotation.reviewed import reviewed
@@ -245,6 +246,40 @@ def test_what_has_not_both_parts_is_not_pressed_into_the_form(
     row = one_row(tmp_path, answer(NOBODY, "fix" if edit else "keep", **edit), row=before, bars=())
     assert row["response"] == response
     assert row["raw_response"] == "Hello there."
+
+
+def test_whatever_shape_a_row_has_what_people_left_is_what_is_read_next(tmp_path: Path) -> None:
+    shapes = itertools.product(
+        (None, "", "I think"), (None, "", "two"), ("Hello.", "<think>I add.</think>2", "<think> </think>2", "<think>I"), range(4)
+    )
+    rows = [
+        rollout(n, reasoning=reasoning, summary=summary, response=response, edited=edited)
+        for n, (reasoning, summary, response, edited) in enumerate(shapes)
+        if any(parts_of({"reasoning": reasoning, "summary": summary, "response": response}, Form()))
+    ]
+    by = {row["row_id"]: row for row in rows}
+    left: dict[str, tuple[str, str]] = {}
+
+    def say(item: Item, _: int) -> Answer:
+        both = {"reasoning": f"{item.reasoning} Or so.", "summary": f"{item.summary} or so"}
+        edits: dict[str, Any] = {
+            name: text.replace("<think>", "") for bit, (name, text) in enumerate(both.items()) if by[item.row_id]["edited"] & 1 << bit
+        }
+        left[item.row_id] = (edits.get("reasoning", item.reasoning), edits.get("summary", item.summary))
+        return answer(item, "fix" if edits else "keep", **edits)
+
+    home = shards.read(came_home(tmp_path, asked(rows, bars=()), say, enough=0.8))
+    found = {row["row_id"]: parts_of(row, Form()) for row in home.iter_rows(named=True)}
+    stray = {row_id for row_id, texts in left.items() if any("<think>" in text for text in texts)}
+    assert len(stray) == 2
+    assert found == {row_id: texts for row_id, texts in left.items() if row_id not in stray}
+    assert all(text in row["response"] for row in home.iter_rows(named=True) for text in left[row["row_id"]] if by[row["row_id"]]["edited"])
+
+
+def test_a_row_nobody_was_asked_about_that_can_not_be_written_in_the_form_stays_as_it_was(tmp_path: Path) -> None:
+    row = rollout(3, reasoning="I say </think> aloud.", response="as it was")
+    home = came_home(tmp_path, asked([row], bars=(), share=0.0), lambda item, _: answer(item))
+    assert shards.read(home).select("response", "reasoning", "raw_response").rows() == [("as it was", row["reasoning"], None)]
 
 
 BOTH = Questions(both=True)
