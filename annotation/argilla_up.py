@@ -72,6 +72,7 @@ def up(home: Path, settings: Up) -> None:
     with only_one(home / "up.lock", doing=f"serving {home}", way_out="open that one, or choose another folder"), _ends_on_signals():
         place = environment(home, settings.python)
         _wait_for_port(settings)
+        _unseen_by_git(home)
         _first_keys(home)
         with contextlib.suppress(KeyboardInterrupt), _running(home, settings, place.python, place.redis) as processes:
             _wait_for_health(settings, processes)
@@ -100,7 +101,7 @@ def _running(home: Path, settings: Up, python: Path, redis: Path) -> Iterator[li
         start("redis", [redis, "--port", "0", "--unixsocket", address, "--unixsocketperm", "700", *kept])
         ours = [python, "-P", "-m"]
         there = [home, "--redis", url]
-        named = ["--annotators", ",".join(settings.users)]
+        named = ["--url", settings.url, "--annotators", ",".join(settings.users)]
         start("server", [*ours, "annotation.argilla_server.serve", *there, "--host", settings.host, "--port", str(settings.port), *named])
         if settings.worker:
             _wait_for_health(settings, processes)  # the server makes the tables
@@ -153,6 +154,13 @@ def _taken(settings: Up) -> str | None:
         except OSError as error:
             return str(error)
     return None
+
+
+def _unseen_by_git(home: Path) -> None:
+    """Nothing of it is for others: passwords, keys, and a database of texts and of everybody's keys."""
+    file = home / ".gitignore"
+    if not file.exists():
+        file.write_text("*\n", encoding="utf-8")
 
 
 def _first_keys(home: Path) -> None:
@@ -209,7 +217,7 @@ def _welcome(home: Path, settings: Up) -> str:
     known = json.loads((home / KEYS).read_text(encoding="utf-8"))
     annotators = [name for name in known["people"] if name != "owner"]
     url = "" if settings.url == "http://127.0.0.1:6900" else f" --url {settings.url}"
-    key = "" if home == Path("argilla").absolute() else f" --key-file {home / KEYS}"  # push looks there by itself
+    key = "" if home == Path("argilla").absolute() else f" --key-file {home / KEYS}"  # push looks there itself
     lines = [
         f"Argilla {VERSION} runs at {settings.url}: log in as owner",
         f"  passwords and API keys   {home / KEYS} (nobody else can read it)",

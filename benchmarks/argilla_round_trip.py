@@ -27,8 +27,9 @@ import psutil
 
 from annotation.answer import Answer
 from annotation.argilla.client import Client
-from annotation.argilla.home import Link, pull
+from annotation.argilla.link import Link
 from annotation.argilla.place import ArgillaReviews
+from annotation.argilla.pull import pull
 from annotation.argilla.responses import response_of
 from annotation.item import Finding, Item, Said
 from annotation.questions import Questions

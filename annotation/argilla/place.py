@@ -4,47 +4,49 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from annotation.answer import STATUSES, Answer, usable
 from annotation.argilla.along import Along, some
-from annotation.argilla.client import Client
-from annotation.argilla.record import SUGGESTED, SUGGESTIBLE, digest, is_intact, item_in, record_of
-from annotation.argilla.responses import answer_of
+from annotation.argilla.client import Client, Missing
+from annotation.argilla.home import Home
+from annotation.argilla.people import People
+from annotation.argilla.record import SUGGESTED, SUGGESTIBLE, record_of
 from annotation.argilla.sending import send
 from annotation.argilla.server import Dataset, Server
+from annotation.argilla.there import There, as_it_is, records_of
+from annotation.argilla.turning import Turned, turn
 from annotation.item import Item
 from annotation.questions import Questions
 from annotation.reviews import Progress, Pushed
 from dataengine.names import nearest
 
-SUPERSEDED = "This rollout has changed, and the new one is in the queue too: leave this one, nothing said of it counts.\n\n"
-
 
 @dataclass(frozen=True, kw_only=True)
-class _There:
-    """A record that is on the server."""
+class _Push:
+    """One push under way."""
 
-    id: str
-    dataset: Dataset
-    item_id: str
-    row_id: str
-    intact: bool
-    """It shows what was pushed."""
-    superseded: bool
-    """Its row has another text now, and another record."""
-    said: dict[str, Answer]
-    """By annotator; empty where it was not asked for."""
+    items: Mapping[str, Item]
+    questions: Questions
+    datasets: Mapping[int, Dataset]
+    """By the number of annotators that items want."""
+    there: Sequence[There]
+    standing: Mapping[str, There]
+    """Of the records that are there those that count, by item."""
+    along: Along
+    home: Home
+    refused: list[str] = field(default_factory=list)
+    """What the server said of records that it will not have."""
 
 
 class ArgillaReviews:
     """`ArgillaReviews(Client(url, key), workspace="reviews", dataset="queue-1f3a9c02")`, the key that of an owner or admin.
 
     `min_submitted`: one number of annotators for all items, in one dataset, instead of what each item wants;
-    `annotators`: people who are let into the workspace, made where they are not there; `suggest`: questions that are filled in.
-    After a call `notices` say what a person has to know of it, and `passwords` are those of people who were made; `living` are the items
-    that stood there when all answers were last read.
+    `annotators`: people who are let into the workspace, made where they are not there; `suggest`: questions that are filled in;
+    `people`: by what names accounts are known, by id. After a call `notices` say what a person has to know of it, `made` are people for
+    whom it made accounts, and `living` are the items that stood there when all answers were last read.
     """
 
     name = "argilla"
@@ -58,38 +60,43 @@ class ArgillaReviews:
         min_submitted: int | None = None,
         annotators: Collection[str] = (),
         suggest: Collection[str] = SUGGESTED,
+        people: Mapping[str, str] | None = None,
     ) -> None:
         if strange := [name for name in suggest if name not in SUGGESTIBLE]:
             raise ValueError(f"nothing can be suggested for {strange[0]!r}. {nearest(strange[0], SUGGESTIBLE)}")
         if min_submitted is not None and min_submitted < 1:
             raise ValueError(f"--min_submitted is 1 or more, got {min_submitted}")
-        self.server = Server(client, workspace=workspace, dataset=dataset)
+        self.server, self.people = Server(client, workspace=workspace, dataset=dataset), People(people or {})
         self._min_submitted, self._annotators, self._suggest = min_submitted, tuple(annotators), tuple(suggest)
         self.notices: list[str] = []
+        self.made: list[str] = []
         self.living = 0
-        self.passwords: dict[str, str] = {}
 
     # There
 
-    def push(self, items: Sequence[Item], questions: Questions, *, answers: Iterable[Answer] = ()) -> Pushed:
-        """Lay items before people; a record that is there is left as it is. Stopped says what has landed, and the same push goes on."""
-        self.notices = []
+    def push(self, items: Sequence[Item], questions: Questions, *, answers: Iterable[Answer] = (), home: Home | None = None) -> Pushed:
+        """Lay items before people; a record that is there is left as it is, and what would be written over is taken `home` first.
+
+        Stopped says what has landed, and the same push goes on. ValueError where records were refused: all others have landed.
+        """
+        self.notices, home = [], home or Home()
         pushed = {item.item_id: item for item in items}
         datasets = self._datasets_for(list(pushed.values()), questions)
-        if self._annotators:
-            self.passwords |= self.server.let_in(self._annotators)
-        along = Along(answers, pushed, questions, users={name: user_id for user_id, name in self._users().items()})
-        there = [record for dataset in self.server.datasets() for record, _ in self._records(dataset, with_answers=bool(along))]
+        home.settled(self.people.known)
+        self._meet()
+        self._let_in(home)
+        along = Along(answers, pushed, questions, users=self.people.ids, home=home)
+        for annotator in along.annotators:
+            self.people.name(self.people.ids[annotator])
+        there = list(self._records(with_answers=bool(along)))
+        home.settled(self.people.known)
         standing = {record.item_id: record for record in there if record.intact and record.item_id in pushed}
-        moved = self._make(pushed, datasets, questions, there=there, standing=standing, along=along)
-        turned = self._turn(pushed, questions, there=there, standing=standing)
-        moved += self._move(standing.values(), along)
-        self.notices += along.notices
-        self._tell_of_numbers(datasets, standing, pushed)
-        others = [item for item in pushed.values() if item.row_id not in turned]
-        new = sum(item.item_id not in standing for item in others)
-        changed = tuple(dict.fromkeys(item.row_id for item in pushed.values() if item.row_id in turned))
-        return Pushed(new=new, same=len(others) - new, changed=changed, answers=moved)
+        under_way = _Push(items=pushed, questions=questions, datasets=datasets, there=there, standing=standing, along=along, home=home)
+        moved = self._move(under_way) + self._make(under_way)
+        ids = {record.id for record in standing.values()}
+        turned = turn(self.server.client, pushed, questions, there=there, standing=ids, home=home)
+        self._tell(under_way, turned)
+        return _pushed(under_way, turned, answers=moved)
 
     # Back
 
@@ -101,13 +108,14 @@ class ArgillaReviews:
         """The latest word of every annotator on every item, drafts and discards included, as the server has it now."""
         self.notices, self.living = [], 0
         altered = Counter[str]()
-        for dataset in self.server.datasets():
-            for record, _ in self._records(dataset, with_answers=True):
-                self.living += record.intact and not record.superseded
-                if record.intact:
-                    yield from record.said.values()
-                elif record.said or not record.superseded:
-                    altered[record.item_id] += len(record.said)
+        self._meet()
+        for record in self._records(with_answers=True):
+            self.living += record.intact and not record.superseded
+            if record.intact:
+                yield from record.said.values()
+            elif record.said or not record.superseded:
+                altered[record.item_id] += len(record.said)
+        self.notices += self.people.notices
         if altered:
             self.notices.append(
                 f"{len(altered):,} records were changed on the server after they were pushed ({some(altered)}): their {altered.total():,} "
@@ -119,15 +127,15 @@ class ArgillaReviews:
         self.notices = []
         items = done = 0
         annotators: dict[str, dict[str, int]] = {}
-        for dataset in self.server.datasets():
-            for record, item in self._records(dataset, with_answers=True):
-                if record.superseded:
-                    continue
-                said = record.said.values() if record.intact else ()
-                items += 1
-                done += sum(usable(each, item, dataset.questions) for each in said) >= item.wanted
-                for each in said:
-                    annotators.setdefault(each.annotator, dict.fromkeys(STATUSES, 0))[each.status] += 1
+        self._meet()
+        for record in self._records(with_answers=True):
+            if record.superseded:
+                continue
+            said = record.said.values() if record.intact else ()
+            items += 1
+            done += sum(usable(each, record.item, record.dataset.questions) for each in said) >= record.item.wanted
+            for each in said:
+                annotators.setdefault(each.annotator, dict.fromkeys(STATUSES, 0))[each.status] += 1
         return Progress(items=items, done=done, annotators=dict(sorted(annotators.items())))
 
     # Within
@@ -135,8 +143,13 @@ class ArgillaReviews:
     def _wanted(self, item: Item) -> int:
         return 1 if self._min_submitted else item.wanted
 
-    def _users(self) -> dict[str, str]:
-        return self.server.users(self.server.workspace_id())
+    def _meet(self) -> None:
+        self.people.meet(self.server.users(self.server.workspace_id()))
+
+    def _let_in(self, home: Home) -> None:
+        if self._annotators:
+            self.made += self.server.let_in(self._annotators, ids=self.people.ids, keep=home.keep_password)
+            self._meet()
 
     def _datasets_for(self, items: Sequence[Item], questions: Questions) -> dict[int, Dataset]:
         """By the number of annotators that items want."""
@@ -148,117 +161,96 @@ class ArgillaReviews:
             for wanted, group in groups.items()
         }
 
-    def _records(self, dataset: Dataset, *, with_answers: bool) -> Iterator[tuple[_There, Item]]:
-        """Our records of a dataset, and the items whose text they show; others are counted and told of."""
-        users, strangers, nameless = self._users(), 0, set[str]()
-        for raw in self.server.records(dataset, responses=with_answers):
-            metadata = raw.get("metadata") or {}
-            external_id = raw.get("external_id")
-            if not external_id:
-                strangers += 1
-                continue
-            item, item_id = item_in(raw), external_id.partition(".")[0]
-            said = dict[str, Answer]()
-            for response in raw.get("responses") or ():
-                annotator = users.get(response["user_id"])
-                if annotator is None:
-                    nameless.add(annotator := response["user_id"])
-                version = dataset.questions.version
-                said[annotator] = answer_of(response, item_id=item_id, annotator=annotator, guideline=version, reasoning=item.reasoning)
-            found = _There(
-                id=raw["id"],
-                dataset=dataset,
-                item_id=item_id,
-                row_id=item.row_id,
-                intact=is_intact(raw),
-                superseded=bool(metadata.get("superseded")),
-                said=said,
-            )
-            yield found, item
-        if strangers:
-            self.notices.append(
-                f"{strangers:,} records of {dataset.name} were put there by somebody else: they and what is said of them are left alone"
-            )
-        if nameless:
-            self.notices.append(f"{some(nameless)} in {dataset.name} are in no workspace that this key may see: they stand under their ids")
+    def _records(self, *, with_answers: bool) -> Iterator[There]:
+        for dataset in self.server.datasets():
+            yield from records_of(self.server, dataset, self.people, with_answers=with_answers, notices=self.notices)
 
-    def _make(
-        self,
-        pushed: Mapping[str, Item],
-        datasets: Mapping[int, Dataset],
-        questions: Questions,
-        *,
-        there: Sequence[_There],
-        standing: Mapping[str, _There],
-        along: Along,
-    ) -> int:
-        """Records for the items that have none; the second of an item (the first was changed on the server) has an id of its own."""
-        number, moved = Counter(record.item_id for record in there), 0
+    def _make(self, push: _Push) -> int:
+        """Records for the items that have none, with what was said of them; returns how many answers that are.
+
+        The second record of an item (the first was changed on the server) has an id of its own.
+        """
+        number, moved = Counter(record.item_id for record in push.there), 0
 
         def made(items: Iterable[Item], dataset: Dataset) -> Iterator[dict[str, Any]]:
             nonlocal moved
             for item in items:
-                record = record_of(item, questions=questions, ids=dataset.ids, kinds=dataset.kinds, suggest=self._suggest)
+                record = record_of(item, questions=push.questions, ids=dataset.ids, kinds=dataset.kinds, suggest=self._suggest)
                 record["external_id"] += f".{number[item.item_id] + 1}" if number[item.item_id] else ""
-                record["responses"] = along.responses(item.item_id)
+                record["responses"] = push.along.responses(item.item_id, {})
                 moved += len(record["responses"])
                 yield record
 
-        for wanted, dataset in datasets.items():
-            absent = [item for item in pushed.values() if self._wanted(item) == wanted and item.item_id not in standing]
-            send(self.server.client, dataset.id, made(absent, dataset), total=len(absent), what=f"push to {dataset.name}")
+        for wanted, dataset in push.datasets.items():
+            absent = [item for item in push.items.values() if self._wanted(item) == wanted and item.item_id not in push.standing]
+            push.refused.extend(
+                send(self.server.client, dataset.id, made(absent, dataset), total=len(absent), what=f"push to {dataset.name}")
+            )
         return moved
 
-    def _turn(
-        self, pushed: Mapping[str, Item], questions: Questions, *, there: Sequence[_There], standing: Mapping[str, _There]
-    ) -> set[str]:
-        """Mark the records of pushed rows that show another text, and those that show theirs again; returns the rows."""
-        rows = {item.row_id for item in pushed.values()}
-        turned = set[str]()
-        for record in there:
-            stands = standing.get(record.item_id) is record
-            if not record.superseded and not stands and (record.row_id in rows or record.item_id in pushed):
-                self._supersede(record)
-                turned.add(pushed[record.item_id].row_id if record.item_id in pushed else record.row_id)
-            elif record.superseded and stands:
-                self._restore(record, pushed[record.item_id], questions)
-                turned.add(record.row_id)
-        return turned
+    def _move(self, push: _Push) -> int:
+        """Answers to what was there already; returns how many. Each record is read again just before: somebody may be at work on it."""
+        moved, by_dataset = 0, dict[str, list[There]]()
+        for record in push.standing.values():
+            if push.along.has_more(record.item_id, record.said):
+                by_dataset.setdefault(record.dataset.id, []).append(record)
 
-    def _move(self, records: Iterable[_There], along: Along) -> int:
-        """Answers to what was there already; returns how many."""
-        moved, by_dataset = 0, dict[str, list[dict[str, Any]]]()
-        for record in records:
-            if responses := along.responses(record.item_id, there=record.said):
-                by_dataset.setdefault(record.dataset.id, []).append({"id": record.id, "responses": responses})
-                moved += len(responses)
-        for dataset_id, changes in by_dataset.items():
-            send(self.server.client, dataset_id, changes, total=len(changes), what="moving answers")
+        def changes(records: Iterable[There]) -> Iterator[dict[str, Any]]:
+            nonlocal moved
+            for record in records:
+                if responses := self._responses(push, record):
+                    moved += len(responses)
+                    yield {"id": record.id, "responses": responses}
+
+        for dataset_id, records in by_dataset.items():
+            push.refused.extend(send(self.server.client, dataset_id, changes(records), total=len(records), what="moving answers"))
         return moved
 
-    def _supersede(self, record: _There) -> None:
-        """Mark a record whose row has another text now; what was said of it stays."""
-        raw = self.server.client.get(f"/records/{record.id}")
-        fields, metadata = dict(raw["fields"]), dict(raw.get("metadata") or {})
-        if record.intact:
-            fields["notes"] = SUPERSEDED + fields.get("notes", "")
-            metadata["shown"] = digest(fields)
-        self.server.client.send("PATCH", f"/records/{record.id}", {"fields": fields, "metadata": {**metadata, "superseded": "yes"}})
+    def _responses(self, push: _Push, record: There) -> list[dict[str, Any]]:
+        """What is to be written over what stands there now, which goes home first."""
+        try:
+            raw = self.server.client.get(f"/records/{record.id}", "fields", "responses")
+        except Missing:  # deleted meanwhile
+            return []
+        now = as_it_is(self.server, record.dataset, self.people, raw)
+        push.home.take_in(list(now.said.values()), self.people.known)
+        return push.along.responses(now.item_id, now.said) if now.intact else []
 
-    def _restore(self, record: _There, item: Item, questions: Questions) -> None:
-        """A row has its former text again."""
-        whole = record_of(item, questions=questions, ids=record.dataset.ids, kinds=record.dataset.kinds, suggest=())
-        self.server.client.send("PATCH", f"/records/{record.id}", {"fields": whole["fields"], "metadata": whole["metadata"]})
-
-    def _tell_of_numbers(self, datasets: Mapping[int, Dataset], standing: Mapping[str, _There], pushed: Mapping[str, Item]) -> None:
-        for dataset in datasets.values():
+    def _tell(self, push: _Push, turned: Turned) -> None:
+        self.notices += [*push.along.notices, *self.people.notices]
+        for dataset in push.datasets.values():
             if self._min_submitted not in (None, dataset.min_submitted):
                 self.notices.append(
                     f"{dataset.name} asks {dataset.min_submitted} annotators, not {self._min_submitted}: change it in Argilla's "
                     "page (settings of the dataset), or push to another name (--dataset)"
                 )
-        elsewhere = [item_id for item_id, record in standing.items() if record.dataset.id != datasets[self._wanted(pushed[item_id])].id]
+            if dataset.questions.version != push.questions.version:
+                self.notices.append(
+                    f"the guidelines of {dataset.name} were edited in Argilla: what is answered there carries their version"
+                )
+        elsewhere = [
+            item_id for item_id, record in push.standing.items() if record.dataset.id != push.datasets[self._wanted(push.items[item_id])].id
+        ]
         if elsewhere:
             self.notices.append(
                 f"{len(elsewhere):,} items want another number of annotators than when they were pushed, and stay in their dataset"
             )
+        if turned.left:
+            self.notices.append(
+                f"{turned.left:,} records are of items that are in the queue no more: people are told so, and their answers stay"
+            )
+        if turned.unknown:
+            self.notices.append(f"{turned.unknown:,} records there are of items that this push does not know: they are left alone")
+
+
+def _pushed(push: _Push, turned: Turned, *, answers: int) -> Pushed:
+    """What became of the items; ValueError where the server has refused some."""
+    if refused := [*push.refused, *turned.refused]:
+        raise ValueError(
+            f"{len(refused):,} records were refused, all others have landed: {'; '.join(refused[:3])}. "
+            "Mend what the server names and push again, or leave those rows to the page (dataengine review)"
+        )
+    others = [item for item in push.items.values() if item.row_id not in turned.rows]
+    new = sum(item.item_id not in push.standing for item in others)
+    changed = tuple(dict.fromkeys(item.row_id for item in push.items.values() if item.row_id in turned.rows))
+    return Pushed(new=new, same=len(others) - new, changed=changed, answers=answers)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from annotation.answer import Answer
-from annotation.argilla.escape import as_it_was, sendable
+from annotation.argilla.escape import as_it_was, sendable, shown
 from annotation.argilla.settings import MARKS
 from annotation.argilla.spans import to_points, to_units
 from annotation.questions import VERDICTS, Questions
@@ -15,8 +15,10 @@ from annotation.questions import VERDICTS, Questions
 TEXTS = ("reasoning", "summary", "comment")
 
 
-def answer_of(response: Mapping[str, Any], *, item_id: str, annotator: str, guideline: str, reasoning: str) -> Answer:
-    """What a response says; `reasoning` is the text that was shown, for the offsets of its marks."""
+def answer_of(
+    response: Mapping[str, Any], *, item_id: str, annotator: str, guideline: str, reasoning: str, ahead: timedelta = timedelta(0)
+) -> Answer:
+    """What a response says; `reasoning` was shown, for the offsets of its marks; `ahead` is taken off the server's time."""
     values = {name: told["value"] for name, told in (response.get("values") or {}).items() if told and told.get("value") is not None}
     for name in TEXTS:
         if isinstance(values.get(name), str):
@@ -29,7 +31,7 @@ def answer_of(response: Mapping[str, Any], *, item_id: str, annotator: str, guid
         status=response["status"],
         values=values,
         guideline=guideline,
-        at=moment(response["updated_at"]),
+        at=moment(response["updated_at"], ahead),
         via="argilla",
     )
 
@@ -55,8 +57,8 @@ def same_word(one: Answer, other: Answer) -> bool:
     return one.status == other.status and plain(one.values) == plain(other.values)
 
 
-def why_it_stays(answer: Answer, questions: Questions) -> str | None:
-    """Why an answer can not be a response, for the server would refuse it; None where it can."""
+def why_it_stays(answer: Answer, questions: Questions, reasoning: str) -> str | None:
+    """Why an answer can not be a response, for the server would refuse it; None where it can. `reasoning`: the text that is marked."""
     values = plain(answer.values)
     if answer.status == "submitted" and values.get("verdict") not in VERDICTS:
         return "it is submitted without a verdict"
@@ -70,18 +72,27 @@ def why_it_stays(answer: Answer, questions: Questions) -> str | None:
         return f"{wrong[0]} is no text"
     if strange := set(values) - {"verdict", "readability", "language", "reasons", "marks", *TEXTS}:
         return f"it answers {', '.join(sorted(strange))}, which nobody asks there"
-    if not all(
-        isinstance(mark, Mapping) and mark.get("label") in MARKS and mark["start"] < mark["stop"] for mark in values.get("marks", [])
-    ):
+    marks = values.get("marks", [])
+    if not isinstance(marks, list | tuple) or not all(_is_mark(mark, reasoning) for mark in marks):
         return "its marks are none of ours"
+    if any(_units(reasoning, mark)["end"] > len(shown(reasoning)) for mark in marks):
+        return "one of its marks lies behind what the server counts as the text's last character"
     return None
 
 
-def moment(at: str) -> str:
+def moment(at: str, ahead: timedelta = timedelta(0)) -> str:
     """A server's time (UTC without a zone) as ours: microseconds and a Z."""
     when = datetime.fromisoformat(at)
     utc = when.astimezone(UTC) if when.tzinfo else when.replace(tzinfo=UTC)
-    return utc.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return (utc - ahead).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def _is_mark(mark: Any, text: str) -> bool:
+    """A label of ours, and a stretch that begins within the text."""
+    if not isinstance(mark, Mapping) or mark.get("label") not in MARKS:
+        return False
+    start, stop = mark.get("start"), mark.get("stop")
+    return type(start) is int and type(stop) is int and 0 <= start < min(stop, len(text))
 
 
 def _are_labels(reasons: Any, known: Iterable[str]) -> bool:

@@ -16,8 +16,11 @@ BATCH_CHARACTERS = 8_000_000
 Batch = list[dict[str, Any]]
 
 
-def send(client: Client, dataset_id: str, records: Iterable[dict[str, Any]], *, total: int, what: str) -> None:
-    """Write the records over what is there under their ids; twice is once. Stopped and ValueError say how many have landed."""
+def send(client: Client, dataset_id: str, records: Iterable[dict[str, Any]], *, total: int, what: str) -> list[str]:
+    """Write the records over what is there under their ids; twice is once. Returns what was said of those that the server will not have.
+
+    Each batch is read off `records` just before it goes. Stopped says how many have landed.
+    """
     landed, refused = 0, list[str]()
     with Bar(what, total=total, unit="records") as bar:
         for batch in _batches(records):
@@ -28,14 +31,13 @@ def send(client: Client, dataset_id: str, records: Iterable[dict[str, Any]], *, 
             landed += len(batch) - len(reasons)
             refused += reasons
             bar.advance(len(batch))
-    if refused:
-        raise ValueError(f"{landed:,} of {total:,} records have landed, {len(refused):,} were refused: {'; '.join(refused[:3])}")
+    return refused
 
 
 def _landed(client: Client, dataset_id: str, batch: Batch) -> list[str]:
     """Halves what is refused until it is one record; returns what was said of those."""
     try:
-        client.send("PUT", f"/datasets/{dataset_id}/records/bulk", {"items": batch})
+        client.send("PUT", f"/datasets/{dataset_id}/records/bulk", {"items": batch}, "items")
     except (Refused, TooLarge) as error:
         if len(batch) == 1:
             return [f"{batch[0].get('external_id') or batch[0].get('id')}: {error}"]

@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import json
 import secrets
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -57,7 +57,7 @@ class Server:
 
     def workspace_id(self, *, make: bool = False) -> str:
         """The workspace's id. ValueError where it is not there, or not for the owner of the key."""
-        there = {each["name"]: each["id"] for each in self.client.get("/me/workspaces")["items"]}
+        there = {each["name"]: each["id"] for each in self.client.get("/me/workspaces", "items")["items"]}
         if self.workspace in there:
             return there[self.workspace]
         if not make:
@@ -80,9 +80,9 @@ class Server:
     def users(self, workspace: str) -> dict[str, str]:
         """Names of people by id: of the whole server for an owner, of the workspace for an admin."""
         try:
-            people = self.client.get("/users")["items"]
+            people = self.client.get("/users", "items")["items"]
         except Forbidden:
-            people = [self.client.get("/me"), *self.client.get(f"/workspaces/{workspace}/users")["items"]]
+            people = [self.client.get("/me", "id", "username"), *self.client.get(f"/workspaces/{workspace}/users", "items")["items"]]
         return {each["id"]: each["username"] for each in people}
 
     def records(self, dataset: Dataset, *, responses: bool) -> Iterator[dict[str, Any]]:
@@ -92,7 +92,7 @@ class Server:
         for _ in range(READINGS):
             offset, now = 0, set[str]()
             while True:
-                page = self.client.get(f"/datasets/{dataset.id}/records", offset=offset, **query)
+                page = self.client.get(f"/datasets/{dataset.id}/records", "items", "total", offset=offset, **query)
                 now |= {record["id"] for record in page["items"]}
                 for record in page["items"]:
                     if record["id"] not in seen:
@@ -113,17 +113,17 @@ class Server:
         """
         told = []
         for each in self._named():
-            people = self.client.get(f"/datasets/{each['id']}/users/progress")["users"]
+            people = self.client.get(f"/datasets/{each['id']}/users/progress", "users")["users"]
             told.append([each["id"], each["last_activity_at"], each["updated_at"], self.total(each["id"]), people])
         return hashlib.blake2b(json.dumps(told, sort_keys=True).encode(), digest_size=8).hexdigest()
 
     def counts(self, dataset: Dataset) -> list[dict[str, Any]]:
         """For each person how many answers of each status, by the status of their records."""
-        return self.client.get(f"/datasets/{dataset.id}/users/progress")["users"]
+        return self.client.get(f"/datasets/{dataset.id}/users/progress", "users")["users"]
 
     def total(self, dataset_id: str) -> int:
         """How many records a dataset has."""
-        return self.client.get(f"/datasets/{dataset_id}/progress")["total"]
+        return self.client.get(f"/datasets/{dataset_id}/progress", "total")["total"]
 
     # Made
 
@@ -143,45 +143,52 @@ class Server:
                 for part in parts:
                     self._ensure(f"{path}/{kind}", part)
             with contextlib.suppress(Refused):  # published already: the first reply was lost
-                self.client.send("PUT", f"{path}/publish", {})
-        dataset = self._read(self.client.get(path), questions)
+                self.client.send("PUT", f"{path}/publish", {}, "id")
+        dataset = self._read(self.client.get(path, "id", "metadata"), questions)
         missing = [each for each in metadata_wanted(items) if each["name"] not in dataset.kinds]
         for each in missing:
             self._ensure(f"{path}/metadata-properties", each)
         return replace(dataset, kinds={**dataset.kinds, **{each["name"]: each["settings"]["type"] for each in missing}})
 
-    def let_in(self, annotators: Iterable[str]) -> dict[str, str]:
-        """Put people into the workspace; whoever is not on the server yet is made, and their passwords are returned."""
-        workspace, made = self.workspace_id(make=True), dict[str, str]()
-        ids = {name: user_id for user_id, name in self.users(workspace).items()}
-        members = {each["username"] for each in self.client.get(f"/workspaces/{workspace}/users")["items"]}
-        for name in (name for name in annotators if name not in members):
+    def let_in(self, annotators: Iterable[str], *, ids: Mapping[str, str], keep: Callable[[str, str], None]) -> list[str]:
+        """Put people into the workspace (`ids` by name of those on the server); returns who was made.
+
+        `keep(name, password)` is called before an account is made: one whose password nobody has would be of no use.
+        """
+        workspace, made, ids = self.workspace_id(make=True), list[str](), dict(ids)
+        members = {each["id"] for each in self.client.get(f"/workspaces/{workspace}/users", "items")["items"]}
+        for name in annotators:
             if name not in ids:
-                made[name] = secrets.token_urlsafe(12)
-                body = {"first_name": name, "username": name, "role": "annotator", "password": made[name]}
-                self._ensure("/users", body)
-                ids = {each: user_id for user_id, each in self.users(workspace).items()}
-            self._ensure(f"/workspaces/{workspace}/users", {"user_id": ids[name]})
+                password = secrets.token_urlsafe(12)
+                keep(name, password)
+                self._ensure("/users", {"first_name": name, "username": name, "role": "annotator", "password": password})
+                ids |= {each: user_id for user_id, each in self.users(workspace).items()}
+                made.append(name)
+            if ids[name] not in members:
+                self._ensure(f"/workspaces/{workspace}/users", {"user_id": ids[name]})
         return made
 
     # Within
 
     def _named(self) -> list[dict[str, Any]]:
-        everything = self.client.get("/me/datasets", workspace_id=self.workspace_id())["items"]
+        everything = self.client.get("/me/datasets", "items", workspace_id=self.workspace_id())["items"]
         return [each for each in everything if each["name"] == self.dataset or _is_numbered(each["name"], self.dataset)]
 
     def _one(self, name: str) -> dict[str, Any] | None:
         return next((each for each in self._named() if each["name"] == name), None)
 
     def _read(self, there: Mapping[str, Any], wanted: Questions | None = None) -> Dataset:
-        """The dataset as it is. ValueError where its questions are not those `wanted`, or without that, not those it was made with."""
+        """The dataset as it is. ValueError where it was not made to ask what is `wanted`, or asks no more what it was made to.
+
+        Guidelines that were edited in Argilla's page are no other questions: people follow them, and their answers carry that version.
+        """
         path = f"/datasets/{there['id']}"
-        fields, asked = (self.client.get(f"{path}/{kind}")["items"] for kind in ("fields", "questions"))
+        fields, asked = (self.client.get(f"{path}/{kind}", "items")["items"] for kind in ("fields", "questions"))
         now = _questions_in(there)
         found = ["it was not made by `dataengine argilla push`"]
         if now is not None:
             found = differences(fields, fields_wanted()) + differences(asked, questions_wanted(wanted or now))
-            if wanted is not None and now.version != wanted.version:
+            if wanted is not None and wanted.version not in (now.version, replace(now, guidelines=_made_with(there)).version):
                 same = now.guidelines == wanted.guidelines
                 found.append(f"{'labels or special tokens' if same else 'guidelines'} are others")
         if found:
@@ -192,7 +199,7 @@ class Server:
                 "Its answers stay; push to another name: --dataset NAME"
             )
         assert now is not None
-        kinds = self.client.get(f"/me{path}/metadata-properties")["items"]
+        kinds = self.client.get(f"/me{path}/metadata-properties", "items")["items"]
         return Dataset(
             id=there["id"],
             name=there["name"],
@@ -206,7 +213,7 @@ class Server:
     def _ensure(self, path: str, body: Mapping[str, Any]) -> None:
         """Make something that has a name of its own; where it is there already (a reply was lost) it is left."""
         with contextlib.suppress(Taken):
-            self.client.send("POST", path, body)
+            self.client.send("POST", path, body, "id")
 
 
 def _is_numbered(name: str, dataset: str) -> bool:
@@ -220,3 +227,8 @@ def _questions_in(there: Mapping[str, Any]) -> Questions | None:
         return None
     lists = {name: tuple(told[name]) for name in ("languages", "reasons")}
     return Questions(**{**told, **lists, "form": Form(**told["form"]), "guidelines": there.get("guidelines") or told["guidelines"]})
+
+
+def _made_with(there: Mapping[str, Any]) -> str:
+    """The guidelines that a dataset was made with; they can be edited in Argilla's page since."""
+    return there["metadata"][OURS]["questions"]["guidelines"]

@@ -21,11 +21,14 @@ OWNER = "owner"
 WORKSPACE = "argilla"
 
 
-async def prepare_accounts(home: Path, annotators: Sequence[str]) -> None:
-    """Make who is missing: the owner and these annotators, all in one workspace; who is there keeps password and key."""
+async def prepare_accounts(home: Path, annotators: Sequence[str], *, url: str) -> None:
+    """Make who is missing: the owner and these annotators, all in one workspace; who is there keeps password and key.
+
+    The keys are kept with the server's address: they are for no other.
+    """
     known: dict[str, Any] = json.loads((home / KEYS).read_text(encoding="utf-8"))
     people: dict[str, dict[str, Any]] = known.setdefault("people", {})
-    known["workspace"] = WORKSPACE
+    known |= {"workspace": WORKSPACE, "url": url}
     async with AsyncSessionLocal() as session:
         workspace = await Workspace.get_by(session, name=WORKSPACE) or await accounts.create_workspace(session, {"name": WORKSPACE})
         for name in dict.fromkeys((OWNER, *annotators)):
@@ -55,4 +58,6 @@ def _write(file: Path, known: dict[str, Any]) -> None:
     part.unlink(missing_ok=True)
     with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as out:
         json.dump(known, out, indent=1, ensure_ascii=False)
+        out.flush()
+        os.fsync(out.fileno())
     part.replace(file)

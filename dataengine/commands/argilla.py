@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -48,7 +47,8 @@ def up(argv: list[str]) -> None:
 def push(argv: list[str]) -> None:
     """Lay a queue before people in Argilla, with what was answered so far: dataengine argilla push DIR [--annotators alice,bob]"""
     from annotation.argilla.connect import connect
-    from annotation.argilla.home import write_passwords
+    from annotation.argilla.home import QueueHome
+    from annotation.argilla.passwords import file_beside
     from annotation.argilla.record import SUGGESTED, SUGGESTIBLE
     from annotation.sqlite.store import Store
 
@@ -65,12 +65,10 @@ def push(argv: list[str]) -> None:
     place, link = connect(folder, **chosen)
     with Store.open(folder) as store:
         try:
-            pushed = place.push(list(store.items()), store.questions, answers=store.answers())
+            pushed = place.push(list(store.items()), store.questions, answers=store.answers(), home=QueueHome(store, link))
         finally:
-            if place.passwords:
-                say(f"  passwords of {', '.join(place.passwords)}: {write_passwords(folder, place.passwords)}")
+            _tell_passwords(file_beside(store.database.file), chosen["annotators"])
             _tell(place.notices)
-    replace(link, mark="").write(folder)
     print(f"{pushed.new:,} new, {pushed.same:,} were there, {len(pushed.changed):,} changed, {pushed.answers:,} answers moved along")
     for row_id in pushed.changed[:20]:
         print(f"  row {row_id} is asked again: its text is another one; what was said of the former one is kept and does not count")
@@ -80,8 +78,8 @@ def push(argv: list[str]) -> None:
 def pull(argv: list[str]) -> None:
     """Bring every answer home from Argilla: dataengine argilla pull DIR [--whole]"""
     from annotation.argilla.connect import connect
-    from annotation.argilla.home import pull as bring_home
-    from annotation.argilla.home import unusable
+    from annotation.argilla.pull import half_said, unusable
+    from annotation.argilla.pull import pull as bring_home
     from annotation.sqlite.store import Store
 
     parser = _parser("pull", "Every status comes home, whatever the server says last; nothing at home is ever deleted.")
@@ -91,7 +89,7 @@ def pull(argv: list[str]) -> None:
     place, link = connect(folder, **chosen)
     with Store.open(folder) as store:
         pulled, link = bring_home(store, place, link, whole=whole)
-        link.write(folder)
+        link.write(store)
         _tell(place.notices)
         if pulled.unchanged:
             print("nothing has changed in Argilla since the last pull")
@@ -108,13 +106,18 @@ def pull(argv: list[str]) -> None:
         if pulled.missing:
             print(f"{pulled.missing:,} items of the queue are not in Argilla (deleted, or never pushed): dataengine argilla push {folder}")
         _tell_unusable(unusable(store))
+        if half := half_said(store):
+            print(f"{len(half):,} texts have no edit in an answer that fixes the other one ({'; '.join(half[:3])}):")
+            print(
+                "  Argilla sends nothing for a text that was cleared, so the model's own counts; write what is to stand there, or discard"
+            )
         _tell_standing(store)
 
 
 def status(argv: list[str]) -> None:
     """How far people are, at home and in Argilla: dataengine argilla status DIR"""
     from annotation.argilla.connect import connect
-    from annotation.argilla.home import unusable
+    from annotation.argilla.pull import unusable
     from annotation.sqlite.store import Store
 
     chosen = settings_of(_parser("status", "Counts of the server, of the store at home, and answers that can not be used."), argv)
@@ -154,6 +157,14 @@ def _names(text: str) -> tuple[str, ...]:
 def _tell(notices: Sequence[str]) -> None:
     for notice in notices:
         say(f"  note: {notice}")
+
+
+def _tell_passwords(file: Path, annotators: Sequence[str]) -> None:
+    """Where those of people lie whose accounts were made here, now or by a push that did not come to its end."""
+    from annotation.argilla.passwords import passwords_in
+
+    if kept := [name for name in annotators if name in passwords_in(file)]:
+        say(f"  passwords of {', '.join(kept)}: {file}")
 
 
 def _tell_unusable(found: Mapping[str, Sequence[str]]) -> None:

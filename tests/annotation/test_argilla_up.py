@@ -16,7 +16,7 @@ import pytest
 from annotation import argilla_environment
 from annotation.argilla_environment import CONSTRAINTS, VERSION, _run, environment
 from annotation.argilla_processes import Leashed
-from annotation.argilla_up import SOCKET_LIMIT, Up, _first_keys, _linked, _socket, _taken, _wait_for_health
+from annotation.argilla_up import SOCKET_LIMIT, Up, _first_keys, _linked, _socket, _taken, _unseen_by_git, _wait_for_health
 from dataengine.commands.argilla import command
 from dataengine.errors import Stopped
 
@@ -58,6 +58,14 @@ def test_the_first_keys_are_for_this_user_only_and_stay(tmp_path: Path) -> None:
     _first_keys(tmp_path)
     assert (tmp_path / "keys.json").read_text(encoding="utf-8") == first
     assert len(json.loads(first)["secret"]) > 30
+
+
+def test_git_passes_over_passwords_keys_and_the_database(tmp_path: Path) -> None:
+    _unseen_by_git(tmp_path)
+    assert (tmp_path / ".gitignore").read_text() == "*\n"
+    (tmp_path / ".gitignore").write_text("mine")
+    _unseen_by_git(tmp_path)
+    assert (tmp_path / ".gitignore").read_text() == "mine"
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"secret": 3}'])

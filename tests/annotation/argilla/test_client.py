@@ -29,16 +29,27 @@ def client(url: str, *, tries: int = 2) -> Client:
         Reply(hang_up=True),
         Reply(body=b'{"items": [', promised=0),
         Reply(body=b'{"items": [', promised=100),
+        Reply(body=b""),
+        Reply(body=b"null"),
+        Reply(body=[1]),
+        Reply(body={"detail": "maintenance"}),
+        Reply(body={"items": [None]}),
+        Reply(body={"items": None}),
+        Reply(body=b'{"items": [{"name": "\xff"}]}'),
+        Reply(status=500, body=b"\xff\xfe"),
     ],
-    ids=["500", "502", "503", "429", "hangs up", "half an answer", "half an answer, more was promised"],
+    ids=[
+        *("500", "502", "503", "429", "hangs up", "half an answer", "half an answer, more was promised"),
+        *("nothing", "null", "a list", "another object", "items that are none", "no items", "no UTF-8", "no words"),
+    ],
 )
 def test_what_may_pass_is_asked_again_and_then_stops_with_the_way_out(broken: Reply) -> None:
     with answering([broken, FINE]) as machine:
-        assert client(machine.url).get("/me") == {"items": []}
+        assert client(machine.url).get("/me", "items") == {"items": []}
         assert len(machine.asked) == 2
     with answering([broken]) as machine:
         with pytest.raises(Stopped, match=r"does not answer .*dataengine argilla up.*same command goes on"):
-            client(machine.url, tries=3).send("PUT", "/x", {})
+            client(machine.url, tries=3).send("PUT", "/x", {}, "items")
         assert len(machine.asked) == 3
 
 
@@ -58,6 +69,15 @@ def test_what_will_not_pass_is_said_at_once(status: int, kind: type[ValueError],
         with pytest.raises(kind, match=message):
             client(machine.url).get("/x")
         assert len(machine.asked) == 1
+
+
+def test_a_server_that_names_a_time_is_asked_no_sooner(monkeypatch: pytest.MonkeyPatch) -> None:
+    waited: list[float] = []
+    monkeypatch.setattr("annotation.argilla.client.time.sleep", waited.append)
+    replies = [Reply(status=429, body={}, headers={"Retry-After": told}) for told in ("7", "3600", "Sun, 06 Nov 2026 08:49:37 GMT", "-1")]
+    with answering([*replies, FINE]) as machine:
+        Client(machine.url, KEY, patience=(0.5, 1.0, 2.0, 4.0)).get("/me")
+    assert waited == [7.0, 120.0, 2.0, 4.0], "the longest pause is ours"
 
 
 def test_a_page_of_html_is_no_argilla() -> None:

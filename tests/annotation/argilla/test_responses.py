@@ -70,10 +70,14 @@ def test_marks_go_by_code_units_there_and_by_characters_here() -> None:
         ("draft", {"steps": [1]}, "steps, which nobody asks"),
         ("draft", {"marks": [{"label": "mine", "start": 0, "stop": 1}]}, "marks"),
         ("draft", {"marks": "x"}, "marks"),
+        ("draft", {"marks": [{"label": "code"}]}, "marks"),
+        ("draft", {"marks": [{"label": "code", "start": -1, "stop": 2}]}, "marks"),
+        ("draft", {"marks": [{"label": "code", "start": 0, "stop": 2}]}, None),
+        ("draft", {"marks": [{"label": "code", "start": 6, "stop": 9}]}, "marks"),
     ],
 )
 def test_what_the_server_would_refuse_stays_at_home_and_it_is_said_why(status: str, values: dict[str, Any], why: str | None) -> None:
-    found = why_it_stays(an_answer(an_item(0), status=status, **values), QUESTIONS)
+    found = why_it_stays(an_answer(an_item(0), status=status, **values), QUESTIONS, "😀😀 <b>")
     assert (found is None) if why is None else (found is not None and why in found)
 
 
@@ -88,3 +92,8 @@ def test_what_the_server_would_refuse_stays_at_home_and_it_is_said_why(status: s
 )
 def test_times_are_utc_with_microseconds(there: str, here: str) -> None:
     assert moment(there) == here
+
+
+def test_a_mark_that_the_server_counts_as_behind_the_text_stays_at_home() -> None:
+    answer = an_answer(an_item(0), verdict="keep", marks=[{"label": "code", "start": 3, "stop": 4}])
+    assert "behind" in (why_it_stays(answer, QUESTIONS, "😀😀😀😀") or "")

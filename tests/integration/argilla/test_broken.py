@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 
 from annotation.argilla.client import Client
-from annotation.argilla.home import Link, pull
+from annotation.argilla.link import Link
 from annotation.argilla.place import ArgillaReviews
+from annotation.argilla.pull import pull
 from annotation.questions import Questions
 from annotation.sqlite.store import Store
 from dataengine.errors import Stopped

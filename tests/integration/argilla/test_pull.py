@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from annotation.argilla.client import Client
-from annotation.argilla.home import Link, pull, unusable
+from annotation.argilla.link import Link
+from annotation.argilla.pull import pull, unusable
 from annotation.questions import Questions
 from annotation.sqlite.store import Store
 from tests.annotation.reviews_suite import ALICE, BOB, QUESTIONS, an_item, words

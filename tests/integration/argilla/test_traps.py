@@ -215,5 +215,5 @@ def test_people_who_are_not_there_keep_their_answers_at_home_or_are_let_in(argil
     assert any("carol: it is submitted without a verdict" in notice for notice in place.notices)
     open_place = queue.place(annotators=(name, ALICE))
     assert open_place.push([item], QUESTIONS, answers=given).answers == 1
-    assert list(open_place.passwords) == [name]
+    assert open_place.made == [name]
     assert set(words(place)) == {(item.item_id, BOB), (item.item_id, name)}
