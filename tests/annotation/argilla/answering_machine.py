@@ -47,10 +47,10 @@ def answering(replies: Sequence[Reply] | Callable[[str, str, bytes], Reply]) -> 
                 self.close_connection = True
                 return
             data = reply.body if isinstance(reply.body, bytes) else json.dumps(reply.body).encode()
-            self.send_response(reply.status)
+            self.send_response_only(reply.status)
             self.send_header("Content-Type", reply.kind)
             self.send_header("Content-Length", str(len(data) + reply.promised))
-            for name, value in reply.headers.items():
+            for name, value in {"Date": self.date_time_string(), **reply.headers}.items():
                 self.send_header(name, value)
             self.end_headers()
             self.wfile.write(data)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import re
 import socket
+import time
+from datetime import timedelta
+from email.utils import formatdate
 
 import pytest
 
@@ -78,6 +81,15 @@ def test_a_server_that_names_a_time_is_asked_no_sooner(monkeypatch: pytest.Monke
     with answering([*replies, FINE]) as machine:
         Client(machine.url, KEY, patience=(0.5, 1.0, 2.0, 4.0)).get("/me")
     assert waited == [7.0, 120.0, 2.0, 4.0], "the longest pause is ours"
+
+
+def test_how_far_the_servers_clock_is_ahead_is_heard_from_its_replies() -> None:
+    with answering([FINE, Reply(body={}, headers={"Date": formatdate(time.time() + 600, usegmt=True)})]) as machine:
+        asking = client(machine.url)
+        asking.get("/me")
+        assert asking.clock.ahead == timedelta(0)
+        asking.get("/me")
+        assert abs(asking.clock.ahead - timedelta(minutes=10)) < timedelta(seconds=3)
 
 
 def test_a_page_of_html_is_no_argilla() -> None:
