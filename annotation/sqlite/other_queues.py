@@ -22,7 +22,7 @@ from annotation.sqlite.database import LAYOUT, SECONDS_TO_WAIT
 from annotation.sqlite.ledger import moment
 from annotation.sqlite.notes import note, noted, questions_in
 from annotation.sqlite.packing import unpacked_answer
-from dataengine.progress import say
+from dataengine.progress import Bar, say
 
 if TYPE_CHECKING:
     from annotation.sqlite.store import Store
@@ -76,12 +76,19 @@ def _take(store: Store, there: _Other, part: tuple[int, int]) -> None:
             "other labels or tokens): they stay there; review-export and review-import bring over what fits"
         )
     elif same:
-        new = store.take_in(there.answers(part, frozenset(asked.values()))).new
+        with Bar("taking answers over", total=same, unit="answers") as bar:
+            new = store.take_in(_counted(there.answers(part, frozenset(asked.values())), bar)).new
         other = "" if questions.version == ours.version else f", by other guidelines ({questions.version})"
         if new:
             say(f"{new:,} answers were taken over from {there.name}, where the same rows were asked with the same texts{other}")
     if former:
         say(f"{former:,} answers in {there.name} are to other texts of these rows: they stay there, and the rows are asked anew")
+
+
+def _counted(answers: Iterator[Answer], bar: Bar) -> Iterator[Answer]:
+    for answer in answers:
+        yield answer
+        bar.advance()
 
 
 def _labels(questions: Questions) -> tuple[Any, ...]:
