@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
+import os
+import shutil
 import socket
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
+import pytest
 import uvicorn
 
 from annotation.item import Item
@@ -103,6 +107,21 @@ class Reviewer:
     def text(self, name: str) -> str:
         """All that is shown of a text; what has no picture stands as its sign."""
         return self.page.locator(f'.item [data-text="{name}"] .body').evaluate_all("all => all.map(one => one.textContent).join('')")
+
+
+@contextmanager
+def a_chromium() -> Iterator[Browser]:
+    """Chromium of this machine; the test is skipped where there is none, and fails in CI: what CI says was tested, was tested."""
+    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if chromium is None or importlib.util.find_spec("playwright") is None:
+        lacking = "no chromium on the PATH: install the system's package" if chromium is None else "no playwright: pip install playwright"
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(lacking)
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=list(FLAGS))
+        yield browser
+        browser.close()
 
 
 @contextmanager

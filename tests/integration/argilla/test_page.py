@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
 
 from annotation.argilla.escape import sendable
-from tests.annotation.browser.reviewer import FLAGS
+from tests.annotation.browser.reviewer import a_chromium
 from tests.annotation.reviews_suite import ALICE, QUESTIONS, an_item
 from tests.integration.argilla.conftest import Argilla
 from tests.integration.argilla.people import Queue
@@ -26,12 +25,7 @@ TEXT = (
 @pytest.fixture
 def page(argilla_server: Argilla) -> Iterator[Page]:
     """Alice, logged in."""
-    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: pip install playwright")
-    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if chromium is None:
-        pytest.skip("no chromium on the PATH: install the system's package")
-    with api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=list(FLAGS))
+    with a_chromium() as browser:
         page = browser.new_page(viewport={"width": 1500, "height": 1000})
         page.set_default_timeout(90_000)
         page.goto(f"{argilla_server.url}/sign-in")
@@ -40,7 +34,6 @@ def page(argilla_server: Argilla) -> Iterator[Page]:
         page.keyboard.press("Enter")
         page.wait_for_url(lambda url: "sign-in" not in url)
         yield page
-        browser.close()
 
 
 def test_text_is_shown_as_it_is_and_comes_home_untouched_or_as_it_was_edited(argilla_server: Argilla, page: Page) -> None:
