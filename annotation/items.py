@@ -29,8 +29,6 @@ QUESTION = ("messages", "question", "problem", "prompt")
 """Where the question stands: the first of them that the row has filled; rows of one folder may differ in it."""
 WINDOW_BYTES = 256 << 20
 """Text of the rows whose items are in memory at once, about."""
-AT_ONCE = 100
-"""Items that are made at once."""
 
 
 def items_of(folder: Path) -> Iterator[Item]:
@@ -189,10 +187,9 @@ def _by_rank(paths: Sequence[Path], form: Form) -> Iterator[Item]:
         stop = start + size
         there = [path for path, ranks in zip(paths, asked, strict=True) if ranks.is_between(start, stop - 1).any()]
         here = (pc.field("rank") >= start) & (pc.field("rank") < stop)
-        found = pl.concat([_shown(batch.filter(here)) for path in there for batch in shards.batches(path)], how="diagonal_relaxed")
-        order = found["rank"].arg_sort()
-        for begin in range(0, len(order), AT_ONCE):
-            yield from (asked_item(row, form) for row in found[order[begin : begin + AT_ONCE]].iter_rows(named=True))
+        found = [_shown(batch.filter(here)) for path in there for batch in shards.batches(path)]
+        order = sorted((rank, part, place) for part, rows in enumerate(found) for place, rank in enumerate(rows["rank"]))
+        yield from (asked_item(found[part].row(place, named=True), form) for _, part, place in order)
 
 
 def _shown(rows: pa.RecordBatch) -> pl.DataFrame:

@@ -19,7 +19,9 @@ from dataengine import shards
 from dataengine.keep import score
 from dataengine.run import run
 from dataengine.score import Score, scorer
+from dataengine.step import Step
 from dataengine.templates import Form
+from dataengine.work import Work
 from tests.annotation.rows import BARS, responses, right, rollout, rollouts, short
 
 FORM = Form()
@@ -83,6 +85,19 @@ def test_rows_whose_questions_stand_in_different_columns_are_what_people_were_as
     found = sorted(items_of(folder), key=lambda item: int(item.summary))
     assert [item.prompt for item in found] == [f"How much is {n}?" for n in range(3)] + [f"Count to {n}!" for n in range(3, 6)]
     assert {item.item_id for item in found} == set(shards.read(folder)["item_id"])
+
+
+def test_shards_of_different_types_are_what_people_were_asked(tmp_path: Path) -> None:
+    answers: list[Any] = [2, 3.5, "4", 10**17]
+    parts = [responses([rollout(n, answer=answer)], name=f"part{n}") for n, answer in enumerate(answers)]
+
+    def make(work: Work) -> None:
+        for name, folder in work.inputs.items():
+            work.land(f"{name}.parquet", shards.read(folder))
+
+    step = Step(name="sources", make=make, inputs={f"part{n}": part for n, part in enumerate(parts)})
+    folder = run(queue(step, bars=(), overlap=0.0), tmp_path)
+    assert {item.answer for item in items_of(folder)} == {"2", "3.5", "4", "100000000000000000"}
 
 
 def test_a_queue_whose_text_was_changed_behind_its_back_is_refused(tmp_path: Path) -> None:
