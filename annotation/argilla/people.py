@@ -35,6 +35,11 @@ class People:
         return {self._name(user_id): user_id for user_id in self._here}
 
     @property
+    def accounts(self) -> dict[str, str]:
+        """The same, and by what the accounts are called now, which goes first."""
+        return {**self.ids, **{name: user_id for user_id, name in self._here.items()}}
+
+    @property
     def notices(self) -> list[str]:
         """Whose account has another name now."""
         renamed = [(name, now) for user_id, name in self.known.items() if (now := self._here.get(user_id, name)) != name != user_id]

@@ -148,7 +148,7 @@ class ArgillaReviews:
 
     def _let_in(self, home: Home) -> None:
         if self._annotators:
-            self.made += self.server.let_in(self._annotators, ids=self.people.ids, keep=home.keep_password)
+            self.made += self.server.let_in(self._annotators, ids=self.people.accounts, keep=home.keep_password)
             self._meet()
 
     def _datasets_for(self, items: Sequence[Item], questions: Questions) -> dict[int, Dataset]:

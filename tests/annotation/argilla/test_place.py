@@ -13,6 +13,7 @@ import pytest
 from annotation.answer import Answer
 from annotation.argilla.home import QueueHome
 from annotation.argilla.link import Link
+from annotation.argilla.passwords import file_beside
 from annotation.argilla.pull import pull
 from annotation.item import Item
 from annotation.questions import Questions
@@ -138,8 +139,9 @@ def test_an_account_that_is_renamed_is_one_person(store: Store) -> None:
     says(store, item, "discard", minutes=-1)
     push(store, argilla, link=link)
     assert argilla.said(item, "ann") == ("submitted", {"verdict": "discard"}), "what she says at home goes to the same account"
-    push(store, argilla, link=link, annotators=("ann",))
-    assert len(argilla.accounts) == 1, "she is there"
+    push(store, argilla, link=link, annotators=("ann", "ann.smith"))
+    assert len(argilla.accounts) == 1, "she is there, under both names"
+    assert not file_beside(store.database.file).exists()
 
 
 def test_a_member_who_is_taken_out_of_the_workspace_keeps_the_name(store: Store) -> None:
