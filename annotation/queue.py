@@ -14,11 +14,12 @@ import polars as pl
 from annotation.items import item_of
 from annotation.pointing import findings_of
 from annotation.questions import Questions
-from annotation.standing import KEPT, NO_TEXT, UNJUDGED, reason_of, standing
+from annotation.standing import KEPT, NO_TEXT, UNJUDGED, all_bars, reason_of, standing
 from dataengine import shards
 from dataengine.columns import QUEUED, REJECTION, schema
 from dataengine.keep import Bar
 from dataengine.names import nearest
+from dataengine.score import Scorer
 from dataengine.step import Step
 from dataengine.templates import Form
 from dataengine.work import Work
@@ -35,6 +36,7 @@ def queue(
     data: Step,
     *,
     bars: Sequence[Bar],
+    watched: Sequence[Scorer] = (),
     compare: Sequence[Sequence[str]] = (),
     questions: Questions = OURS,
     share: float = 1.0,
@@ -47,25 +49,29 @@ def queue(
 ) -> Step:
     """The rows of `data` (responses, scored or not, not yet split) with who is to be asked about which.
 
-    `bars` are the filter chain: a row that passes all is kept, one that fails one is rejected, else it is unjudged. Asked are, in this
-    order: all unjudged rows; all rows where scorers of one group of `compare` (names of bars that measure the same) fall on different
-    sides; then a random `share` of the kept rows and a random `audit` share of the rejected ones, mixed so that whoever stops half-way
-    leaves a fair sample behind. Of the asked rows a random share `overlap` wants `people` annotators, the others one. `at_most` rows are
-    asked about, the first of that order. Random is a keyed hash of row_id: rows that are added change nothing for those that were there
-    (but may push the last ones over `at_most`).
+    `bars` are the filter chain: a row that passes all is kept, one that fails one is rejected, else it is unjudged. `watched`
+    scorers drop nothing: people see what they say and where they point, and they can be compared, a full mark being a pass. Asked are,
+    in this order: all unjudged rows; all rows where scorers of one group of `compare` (names of bars or watched scorers that measure the
+    same) fall on different sides; then a random `share` of the kept rows and a random `audit` share of the rejected ones, mixed so that
+    whoever stops half-way leaves a fair sample behind. Of the asked rows a random share `overlap` wants `people` annotators, the others
+    one. `at_most` rows are asked about, the first of that order. Random is a keyed hash of row_id: rows that are added change nothing for
+    those that were there (but may push the last ones over `at_most`).
 
     Main folder: asked rows (columns QUEUED) and kept rows that nobody is asked about. rejected/: the others, with the bar they failed.
     Rows without any text are rejected. ValueError where columns or rows are lacking, or a row_id is there twice.
     """
-    _check(bars, compare, shares={"share": share, "audit": audit, "overlap": overlap}, people=people, at_most=at_most)
-    judged = standing(data, bars, compare=compare, name=f"{name}-standing")
+    scored = [bar.scorer.name for bar in all_bars(bars, watched)]
+    _check(scored, compare, shares={"share": share, "audit": audit, "overlap": overlap}, people=people, at_most=at_most)
+    judged = standing(data, bars, watched=watched, compare=compare, name=f"{name}-standing")
     asking = {"share": share, "audit": audit, "overlap": overlap, "people": people, "at_most": at_most, "seed": seed}
-    settings = {"bars": list(bars), "compare": [list(group) for group in compare], "questions": questions, **asking}
+    scorers = {"bars": list(bars), "watched": list(watched), "compare": [list(group) for group in compare]}
+    settings = {**scorers, "questions": questions, **asking}
     return Step(name=name, make=_make, inputs={"data": data, "standing": judged}, settings=settings)
 
 
-def _check(bars: Sequence[Bar], compare: Sequence[Sequence[str]], *, shares: Mapping[str, float], people: int, at_most: int | None) -> None:
-    names = [bar.scorer.name for bar in bars]
+def _check(
+    names: Sequence[str], compare: Sequence[Sequence[str]], *, shares: Mapping[str, float], people: int, at_most: int | None
+) -> None:
     if twice := next((name for name, count in Counter(names).items() if count > 1), None):
         raise ValueError(f"two bars ask {twice}: their scores would stand in one column. Leave one out")
     for group in compare:
@@ -73,7 +79,7 @@ def _check(bars: Sequence[Bar], compare: Sequence[Sequence[str]], *, shares: Map
             raise ValueError(f"compare holds groups of two or more scorers that measure the same, got {group!r}")
         for name in group:
             if name not in names:
-                raise ValueError(f"compare names the scorer {name!r}, which has no bar. {nearest(name, names)}")
+                raise ValueError(f"compare names the scorer {name!r}, which has no bar and is not watched. {nearest(name, names)}")
     for name, share in shares.items():
         if not 0.0 <= share <= 1.0:
             raise ValueError(f"{name} is a share of rows and lies in [0, 1], got {share}")
@@ -164,12 +170,13 @@ def _split(rows: pl.DataFrame, settings: Mapping[str, Any]) -> dict[str, pl.Data
     bars: list[Bar] = settings["bars"]
     form: Form = settings["questions"].form
     said = pl.read_parquet(settings["beside"])
-    judged = said.select("standing", "disagrees", *(bar.scorer.name for bar in bars))
+    scored = all_bars(bars, settings["watched"])
+    judged = said.select("standing", "disagrees", *(bar.scorer.name for bar in scored))
     known = rows.drop([*judged.columns, *schema(QUEUED), *schema(REJECTION)], strict=False)
     asking = pl.DataFrame(settings["asking"], schema={"why": pl.String, "rank": pl.Int32, "wanted": pl.Int32})
     whole = pl.concat([known, judged, asking], how="horizontal")
     is_asked = whole["rank"].is_not_null()
-    shown = [_shown(row, bars, form) if asked else (None, None) for asked, row in zip(is_asked, whole.iter_rows(named=True), strict=True)]
+    shown = [_shown(row, scored, form) if asked else (None, None) for asked, row in zip(is_asked, whole.iter_rows(named=True), strict=True)]
     types = schema(QUEUED)
     whole = whole.with_columns(
         pl.Series("item_id", [item_id for item_id, _ in shown], dtype=types["item_id"]),

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from annotation.items import is_score, readable_text
 from dataengine import shards
 from dataengine.keep import Bar
-from dataengine.score import Score
+from dataengine.score import Score, Scorer
 from dataengine.step import Step
 from dataengine.work import Work
 
@@ -21,13 +21,20 @@ KNOWN_BY = ("row_id", "prompt_id", "sample")
 NO_TEXT = "no text: nothing to read"
 
 
-def standing(data: Step, bars: Sequence[Bar], *, compare: Sequence[Sequence[str]], name: str) -> Step:
-    """A row for each row of `data`, in its shards and order, without text: its id, a score per bar, `standing`, `disagrees`, `has_text`.
+def standing(data: Step, bars: Sequence[Bar], *, watched: Sequence[Scorer], compare: Sequence[Sequence[str]], name: str) -> Step:
+    """A row for each row of `data`, in its shards and order, without text: its id, all scores, `standing`, `disagrees`, `has_text`.
 
     A score that stands in the rows is taken as it is, others are computed. A row that fails a bar is rejected; one that fails none and
-    that a bar could not judge is unjudged (Bar.unjudged says otherwise). `has_text` is false where the row has no text.
+    that a bar could not judge is unjudged (Bar.unjudged says otherwise); `watched` scorers have no part in that. `has_text` is false where
+    the row has no text.
     """
-    return Step(name=name, make=_make, inputs={"data": data}, settings={"bars": list(bars), "compare": [list(group) for group in compare]})
+    settings = {"bars": list(bars), "watched": list(watched), "compare": [list(group) for group in compare]}
+    return Step(name=name, make=_make, inputs={"data": data}, settings=settings)
+
+
+def all_bars(bars: Sequence[Bar], watched: Sequence[Scorer]) -> list[Bar]:
+    """What a row is scored by: the bars, and the watched scorers, of which a full mark is a pass."""
+    return [*bars, *(Bar(scorer=scorer) for scorer in watched)]
 
 
 def side(bar: Bar, value: str) -> pl.Expr:
@@ -41,7 +48,7 @@ def _make(work: Work) -> None:
     if not sum(pq.read_metadata(path).num_rows for path in paths):
         raise ValueError(f"{folder.name} has no rows: there is nothing to ask about")
     for path in paths:
-        _check_columns(path, work.settings["bars"])
+        _check_columns(path, all_bars(work.settings["bars"], work.settings["watched"]))
     work.each_shard(_judge)
 
 
@@ -70,8 +77,9 @@ def _check_columns(path: Path, bars: Sequence[Bar]) -> None:
 def _judge(rows: pl.DataFrame, settings: Mapping[str, Any]) -> dict[str, pl.DataFrame]:
     bars: list[Bar] = settings["bars"]
     known = rows.select(name for name in KNOWN_BY if name in rows.columns)
-    said = known.with_columns(_scores(rows, bar) for bar in bars)
-    sides = said.select(side(bar, bar.scorer.name).alias(bar.scorer.name) for bar in bars)
+    scored = all_bars(bars, settings["watched"])
+    said = known.with_columns(scores(rows, bar) for bar in scored)
+    sides = said.select(side(bar, bar.scorer.name).alias(bar.scorer.name) for bar in scored)
     fails = [(~pl.col(bar.scorer.name)).fill_null(value=False) for bar in bars]
     open_ = [pl.col(bar.scorer.name).is_null() for bar in bars if not bar.unjudged]
     stands = (
@@ -85,7 +93,7 @@ def _judge(rows: pl.DataFrame, settings: Mapping[str, Any]) -> dict[str, pl.Data
     told = pl.DataFrame(
         {
             "standing": sides.select(stands.alias("standing"))["standing"] if bars else [KEPT] * len(rows),
-            "disagrees": [_disagreement(row, settings["compare"]) for row in sides.iter_rows(named=True)] or [None] * len(rows),
+            "disagrees": [disagreement(row, settings["compare"]) for row in sides.iter_rows(named=True)] or [None] * len(rows),
             "has_text": [readable_text(row) for row in texts.iter_rows(named=True)],
         },
         schema={"standing": pl.String, "disagrees": pl.String, "has_text": pl.Boolean},
@@ -93,7 +101,7 @@ def _judge(rows: pl.DataFrame, settings: Mapping[str, Any]) -> dict[str, pl.Data
     return {"": pl.concat([said, told], how="horizontal")}
 
 
-def _scores(rows: pl.DataFrame, bar: Bar) -> pl.Series:
+def scores(rows: pl.DataFrame, bar: Bar) -> pl.Series:
     """The scores that stand in the rows; those that do not are computed."""
     name = bar.scorer.name
     if name not in rows.columns:
@@ -107,7 +115,7 @@ def _scores(rows: pl.DataFrame, bar: Bar) -> pl.Series:
     return pl.Series(name, found, dtype=given.dtype)
 
 
-def _disagreement(sides: Mapping[str, bool | None], compare: Sequence[Sequence[str]]) -> str | None:
+def disagreement(sides: Mapping[str, bool | None], compare: Sequence[Sequence[str]]) -> str | None:
     """Of each group whose scorers fall on different sides: "answer_matches passes, judge fails"."""
     found = []
     for group in compare:

@@ -7,6 +7,7 @@ Chinese character weighs as much as three Latin letters. Legend: _R row, _K coun
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -78,6 +79,15 @@ def first_person(response: pl.Series, reasoning: pl.Series | None = None) -> lis
     i_R = texts.str.count_matches(ENGLISH_I) + texts.str.count_matches(CHINESE_I) - plural.clip(0) + texts.str.count_matches("咱们")
     rows = zip(i_R.fill_null(0).to_list(), we_R.fill_null(0).to_list(), strict=True)
     return [Score(i / (i + we) if i + we else 0.0, f"{i} I, {we} we" if i + we else "nobody speaks") for i, we in rows]
+
+
+@first_person.finds
+def _we(row: Mapping[str, Any]) -> list[dict[str, Any]]:
+    thought = row.get("reasoning")
+    field = "response" if thought is None else "reasoning"
+    text = (row.get("response") or "").partition("</think>")[0] if thought is None else thought
+    found = re.finditer(f"{ENGLISH_WE}|{CHINESE_WE}", text)
+    return [{"field": field, "start": each.start(), "end": each.end(), "text": each.group(), "note": "not said by an I"} for each in found]
 
 
 def thoughts(response: pl.Series, reasoning: pl.Series | None) -> pl.Series:

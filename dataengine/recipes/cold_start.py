@@ -10,13 +10,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from annotation.drawn import drawn
+from annotation.judged_again import judged_again
 from annotation.questions import GUIDELINES, Questions
 from annotation.queue import queue
 from annotation.reviewed import reviewed
 from dataengine.card import card
 from dataengine.cold_start.one_form import in_form
 from dataengine.cold_start.rewrite import rewrite
-from dataengine.dropped import dropped
+from dataengine.dropped import ONCE, dropped, never_dropped, recalled
 from dataengine.inference.engine import Sampling
 from dataengine.keep import Bar, score
 from dataengine.mix import mix
@@ -24,8 +26,10 @@ from dataengine.mixing.quotas import Quota
 from dataengine.recipes.cold_start_world import Editor, Source, World, given_world
 from dataengine.recipes.tiny_cold_start import small_world
 from dataengine.sample import sample
+from dataengine.score import Scorer
 from dataengine.step import Step
 from dataengine.templates import Form
+from filters.find import find
 from filters.language import language_share
 from filters.readability import first_person, readable
 from filters.repetition import not_repetitive
@@ -52,7 +56,10 @@ class Review:
     share: float = 1.0
     """Of the candidates that passed every filter: 1 asks about all, as the paper's people did."""
     audit: float = 0.05
-    """Of the rows that a filter dropped, so that its errors can be estimated."""
+    """Of the rows that a filter dropped (as many as `rows`, at most), so that its errors can be estimated."""
+    compare: tuple[str, ...] = ("is_right", "number_matches")
+    """Scorers that measure the same; where they do not agree, people are asked first. By name, your own judge by package.module:function;
+    a full mark is a pass. Empty: nothing is compared."""
     overlap: float = 0.1
     """Of the asked rows, answered by `people` annotators instead of one, so that their agreement can be told."""
     people: int = 2
@@ -82,6 +89,7 @@ def cold_start(
     refine: bool = True,
     opening: str = "<think>",
     closing: str = "</think>",
+    apart: bool = True,
     review: Review = Review(),
     quick: bool = False,
     seed: int = 0,
@@ -107,11 +115,12 @@ def cold_start(
         refine: whether the teacher rewrites: first person, one language, the summary, short thoughts for trivial questions.
         opening: the special token before the thoughts.
         closing: the special token behind them; it may be the same.
+        apart: whether the tokens stand on lines of their own; false writes `|token|thoughts|token|summary`.
         review: who is asked about what, and when the answers are enough.
         quick: in the tiny world, a teacher that learns from fewer pairs and gets more wrong.
         seed: of sampling, mixing and asking.
     """
-    form = Form(opening=opening, closing=closing)
+    form = Form(opening=opening, closing=closing, apart=apart)
     if problems:
         world = given_world(
             problems,
@@ -127,12 +136,15 @@ def cold_start(
         )
     else:
         world = small_world(seed=seed, quick=quick)
-    candidates = _candidates(world, form=form, samples=samples, rows=rows, refine=refine, seed=seed)
-    questions = Questions(form=form, guidelines=_guidelines(review.guidelines))
+    candidates = _candidates(world, review, form=form, samples=samples, rows=rows, refine=refine, seed=seed)
+    bars = [bar.scorer for bar in GOOD]
+    watched = [*WATCHED, *(scorer for scorer in _compared(review) if scorer not in bars)]
     asked = queue(
-        score(candidates, [bar.scorer for bar in GOOD] + list(WATCHED), name="candidates-scored"),
-        bars=GOOD,
-        questions=questions,
+        score(candidates, [*bars, *watched], name="candidates-scored"),
+        bars=[*GOOD, Bar(scorer=never_dropped)],
+        watched=watched,
+        compare=_groups(review),
+        questions=Questions(form=form, guidelines=_guidelines(review.guidelines), both=True),
         share=review.share,
         audit=review.audit,
         overlap=review.overlap,
@@ -140,7 +152,18 @@ def cold_start(
         seed=seed,
     )
     home = reviewed(asked, enough=review.enough, round=review.round)
-    return card(score(home, [bar.scorer for bar in GOOD], name="cold-start"), title=TITLE, name="cold-start-card")
+    return card(judged_again(home, GOOD, name="cold-start"), title=TITLE, name="cold-start-card")
+
+
+def _compared(review: Review) -> list[Scorer]:
+    """The scorers that measure the same, those that are bars as they are there."""
+    bars = {bar.scorer.name: bar.scorer for bar in GOOD}
+    return [bars.get(name) or find(name) for name in review.compare]
+
+
+def _groups(review: Review) -> list[list[str]]:
+    """As `queue` wants them: one group, or none."""
+    return [[scorer.name for scorer in _compared(review)]] if review.compare else []
 
 
 def _guidelines(file: str) -> str:
@@ -150,9 +173,15 @@ def _guidelines(file: str) -> str:
     return path.read_text(encoding="utf-8")
 
 
-def _candidates(world: World, *, form: Form, samples: int, rows: int, refine: bool, seed: int) -> Step:
-    """The good rows of every source, refined, and all that their filters dropped, for the audit."""
+def _candidates(world: World, review: Review, *, form: Form, samples: int, rows: int, refine: bool, seed: int) -> Step:
+    """The good rows of every source and those that nobody could judge, refined, and what was dropped, for the audit.
+
+    Of what filters dropped only those rows are refined that people will be asked about: a person who brings one back brings it as they saw
+    it. What can not be brought into the form, or has no faithful summary, waits without a summary for a person who writes it.
+    """
+    each = -(-rows // len(world.sources))
     parts: dict[str, Step] = {}
+    quotas = []
     for source in world.sources:
         accept = [source.format, *world.accept]
         made = sample(
@@ -166,22 +195,29 @@ def _candidates(world: World, *, form: Form, samples: int, rows: int, refine: bo
             parts=source.parts,
             name=f"{source.name}-sampled",
         )
-        formed = in_form(made, source_kind=source.kind, form=form, name=f"{source.name}-formed")
-        parts[source.kind] = _refined(formed, source, world.editor, form=form) if refine and world.editor else formed
-        lost = dropped(made, by=[bar.scorer for bar in world.accept], name=f"{source.name}-dropped")
-        parts[f"{source.kind}_dropped"] = in_form(lost, source_kind=source.kind, form=form, name=f"{source.name}-dropped-formed")
-    each = -(-rows // len(world.sources))
-    quotas = [Quota(part=part, rows=each, at_most=True) for part in parts]
+        again = recalled(made, by=[bar.scorer for bar in accept], at_most=each, seed=seed, name=f"{source.name}-judged")
+        formed = in_form(again, source_kind=source.kind, form=form, name=f"{source.name}-formed")
+        parts[f"{source.kind}_unformed"] = dropped(formed, unwritten=True, name=f"{source.name}-unformed")
+        if refine and world.editor:
+            worth = drawn(formed, _compared(review), audit=review.audit, seed=seed, name=f"{source.name}-worth-refining")
+            parts[f"{source.kind}_unasked"] = dropped(worth, name=f"{source.name}-unasked")
+            steps = _refined(worth, source, world.editor, form=form)
+            drops = [step for step in steps if step.settings.get("otherwise") == "drop"]
+            parts |= {f"{step.name}-dropped": dropped(step, unwritten=True, name=f"{step.name}-dropped") for step in drops}
+            formed = steps[-1]
+        parts[source.kind] = formed
+        quotas.append(Quota(part=source.kind, rows=each, where={ONCE: None}, at_most=True))
+    quotas += [Quota(part=part, rows=each, at_most=True) for part in parts]
     return mix(parts, quotas, seed=seed, name="candidates")
 
 
-def _refined(formed: Step, source: Source, editor: Editor, *, form: Form) -> Step:
-    """What the editor makes of a source's rows, one refinement after the other; a summary that can not be written drops the row."""
-    step = formed
+def _refined(data: Step, source: Source, editor: Editor, *, form: Form) -> list[Step]:
+    """The rows, and what the editor makes of them, one refinement after the other; a summary that can not be written drops the row."""
+    steps = [data]
     for task in editor.tasks:
         if source.kind in task.sources:
             step = rewrite(
-                step,
+                steps[-1],
                 editor.model,
                 task.refinement,
                 check=task.check,
@@ -193,4 +229,5 @@ def _refined(formed: Step, source: Source, editor: Editor, *, form: Form) -> Ste
                 form=form,
                 name=f"{source.name}-{task.refinement.name.replace('_', '-')}",
             )
-    return step
+            steps.append(step)
+    return steps

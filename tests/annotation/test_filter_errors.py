@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -8,11 +9,13 @@ import pytest
 
 from annotation.answer import Answer
 from annotation.filter_errors import CHAIN, FilterError, filter_errors, wilson
+from annotation.items import items_of
 from annotation.population import population
 from annotation.queue import queue
+from dataengine.dropped import never_dropped
 from dataengine.keep import Bar
 from dataengine.run import run
-from tests.annotation.rows import BARS, judge, responses, rollouts
+from tests.annotation.rows import BARS, judge, responses, rollout, rollouts
 
 
 def row(item: str | None, standing: str, *, differ: bool = False, right: bool | None = None) -> dict[str, object]:
@@ -110,3 +113,16 @@ def test_the_population_is_every_row_with_what_each_bar_said(tmp_path: Path) -> 
     assert set(rows.filter(pl.col("item_id").is_null())["why"]) == {None}
     assert population(run(responses(rollouts(3)), tmp_path)).is_empty()
     assert filter_errors([], population(run(responses(rollouts(3)), tmp_path))) == []
+
+
+def test_what_dropped_rows_before_the_queue_has_an_error_rate_of_its_own(tmp_path: Path) -> None:
+    """Finding: rows that were lost to the format or to a summary that could not be written were never audited."""
+    once: dict[str, Any] = {"once_dropped_by": "zero_format", "once_dropped_because": "no <answer>"}
+    never: dict[str, Any] = dict.fromkeys(once)
+    rows = [rollout(n, **(once if n % 2 else never)) for n in range(40)]
+    folder = run(queue(responses(rows), bars=[*BARS, Bar(scorer=never_dropped)], audit=0.5), tmp_path)
+    asked = [item for item in items_of(folder) if item.why == "rejected"]
+    answers = [said(item.item_id, "keep" if place % 2 else "discard") for place, item in enumerate(asked)]
+    rate = {(each.of, each.error): each for each in filter_errors(answers, population(folder))}["zero_format", "false drop"]
+    assert (rate.rows, rate.asked) == (20, len(asked))
+    assert rate.rate == pytest.approx(len(asked) // 2 / len(asked))

@@ -9,14 +9,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from annotation.item import Finding
 from annotation.items import items_of, questions_of
+from annotation.population import population
 from annotation.questions import Questions
 from annotation.queue import draws, queue
 from dataengine import shards
 from dataengine.columns import QUEUED, schema
 from dataengine.keep import Bar, score
 from dataengine.run import run
-from filters.readability import readable
+from filters.readability import first_person, readable
 from tests.annotation.rows import BARS, everywhere, judge, responses, right, rollout, rollouts, short
 
 
@@ -39,6 +41,19 @@ def test_the_unjudged_come_first_then_disagreements_then_a_sample_of_the_rest(tm
     assert {*order[20 + order.count("disagreement") :]} == {"kept", "rejected"}
     assert rows["rank"].to_list() == list(range(len(rows)))
     assert set(rows.filter(pl.col("why") == "disagreement")["disagrees"]) == {"right passes, judge fails"}
+
+
+def test_a_watched_scorer_drops_nothing_and_is_shown_compared_and_pointed_at(tmp_path: Path) -> None:
+    """Finding: "we" was never marked in the text, since only the bars' scorers were asked where they point."""
+    we = [rollout(n, reasoning=f"We count, and I count to {n}.") for n in range(6)]
+    folder = queued(tmp_path, we, bars=[Bar(scorer=right)], watched=[judge, first_person], compare=[("right", "judge")])
+    rows = shards.read(folder)
+    assert set(rows["standing"]) == {"kept"}
+    assert dict(rows["disagrees"].value_counts().iter_rows()) == {"right passes, judge fails": 3, None: 3}
+    item = next(iter(items_of(folder)))
+    assert item.findings == (Finding(field="reasoning", start=0, stop=2, scorer="first_person", note="not said by an I"),)
+    assert {said.scorer: said.value for said in item.said} == {"right": 1.0, "judge": 0.0, "first_person": 0.5}
+    assert dict(population(folder)["judge"].value_counts().iter_rows()) == {True: 3, False: 3}
 
 
 def test_every_row_lands_once_and_says_where_it_stands(tmp_path: Path) -> None:
@@ -155,7 +170,7 @@ def test_a_queue_that_was_killed_goes_on_where_it_was(tmp_path: Path) -> None:
         ({"overlap": 2}, "overlap"),
         ({"people": 0}, "at least 1"),
         ({"at_most": -1}, "at least 0"),
-        ({"compare": [("right", "shirt")]}, "'shirt', which has no bar. Did you mean 'short'"),
+        ({"compare": [("right", "shirt")]}, "'shirt', which has no bar and is not watched. Did you mean 'short'"),
         ({"compare": ["right"]}, "groups of two or more"),
         ({"bars": [BARS[0], BARS[0]]}, "two bars ask right"),
     ],
