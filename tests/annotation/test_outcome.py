@@ -15,6 +15,7 @@ from annotation.item import Item
 from annotation.outcome import WAITING, columns_of, outcome_of, readability_of, said
 from annotation.questions import Questions
 from dataengine.columns import REVIEWED, schema
+from dataengine.templates import Form
 from tests.annotation.answers import answer
 
 ITEM = Item(row_id="r", prompt="1+1?", reasoning="One and one.", summary="2", wanted=2)
@@ -111,6 +112,23 @@ def test_the_order_in_which_answers_come_changes_nothing(sent: list[Answer], shu
     outcomes = [outcome_of(each, ITEM, OURS) for each in (sent, shuffled)]
     assert outcomes[0] == outcomes[1]
     assert columns_of(outcomes[0], ITEM) == columns_of(outcomes[1], ITEM)
+
+
+TIGHT = Form(opening="|t|", closing="|t|", apart=False)
+PIECES = st.text("|t ", min_size=1, max_size=4)
+
+
+@given(PIECES, PIECES, st.lists(st.tuples(st.sampled_from(["ann", "bo", "cy"]), st.none() | PIECES, st.none() | PIECES), max_size=3))
+def test_what_several_people_leave_can_always_be_written_and_read_again(thoughts: str, summary: str, said: list[tuple[Any, ...]]) -> None:
+    item, questions = replace(ITEM, reasoning=thoughts, summary=summary, wanted=1), Questions(form=TIGHT)
+    sent = [
+        answer(item, "fix" if mended or summed else "keep", by=who, minute=n, reasoning=mended, summary=summed)
+        for n, (who, mended, summed) in enumerate(said)
+    ]
+    outcome = outcome_of(sent, item, questions)
+    if outcome.state in ("keep", "fix"):
+        parts = outcome.texts["reasoning"], outcome.texts["summary"]
+        assert TIGHT.read(TIGHT.write(*parts)) == parts
 
 
 @given(st.lists(fixes(), max_size=6))
