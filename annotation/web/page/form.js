@@ -36,10 +36,16 @@ export class Form {
         ["summary", "Summary", "E"],
       ].map(([name, title, key]) => [
         name,
-        { state: h("span", { class: "state" }), trouble: h("p", { class: "trouble", role: "alert" }), title, key },
+        {
+          state: h("span", { class: "state" }),
+          note: h("p", { class: "note", role: "status" }),
+          trouble: h("p", { class: "trouble", role: "alert" }),
+          title,
+          key,
+        },
       ]),
     );
-    const edits = Object.entries(this.texts).map(([name, { state, trouble, title, key }]) => [
+    const edits = Object.entries(this.texts).map(([name, { state, note, trouble, title, key }]) => [
       h(
         "button",
         { class: "text", type: "button", onclick: () => edit(name) },
@@ -47,6 +53,7 @@ export class Form {
         h("span", {}, `Edit ${title.toLowerCase()}`),
         state,
       ),
+      note,
       trouble,
     ]);
     this.element = h(
@@ -197,7 +204,9 @@ export class Form {
     for (const { trouble } of [...Object.values(this.rows), ...Object.values(this.texts)]) replace(trouble);
   }
 
-  edited(name, count) {
+  /** How many changes a text has, and what is to be thought about, if anything; it stops nobody. */
+  edited(name, count, note = "") {
+    if (this.texts[name].note.textContent !== note) this.texts[name].note.textContent = note;
     this.texts[name].state.textContent = count === null ? "edited" : count ? `${count} change${count > 1 ? "s" : ""}` : "";
   }
 }

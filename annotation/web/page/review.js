@@ -220,13 +220,23 @@ export class Review {
   }
 
   #compared(name, list) {
-    this.form.edited(name, this.#isEdited(name) ? list.length : 0);
+    this.form.edited(name, this.#isEdited(name) ? list.length : 0, this.#lost(name));
     this.view.texts[name].show(list);
   }
 
+  #text(name) {
+    return this.editing === name ? this.editor.text : this.texts[name];
+  }
+
   #isEdited(name) {
-    const text = this.editing === name ? this.editor.text : this.texts[name];
-    return ended(text) !== ended(this.raw[name]);
+    return ended(this.#text(name)) !== ended(this.raw[name]);
+  }
+
+  // An edit that takes the reference answer out of the summary may be right, and is more often a slip.
+  #lost(name) {
+    const { answer } = this.shown.item;
+    const gone = name === "summary" && answer?.trim() && this.raw[name].includes(answer) && !this.#text(name).includes(answer);
+    return gone ? `The reference answer ${answer.length > 60 ? "" : `${answer} `}stood here and does not any more: is that meant?` : "";
   }
 
   #typed() {

@@ -105,6 +105,24 @@ def test_what_the_server_would_refuse_is_said_while_it_is_typed_and_once_more_at
         anna.page.wait_for_selector(".warnings p:has-text('empty')")
 
 
+def test_a_summary_that_loses_the_reference_answer_is_pointed_at_and_may_be_submitted(browser: Browser, tmp_path: Path) -> None:
+    items = [Item(row_id=f"row{n}", prompt="?", reasoning="I think.", summary="It is 42.", answer="42") for n in range(2)]
+    folder = queue_of(tmp_path, items)
+    with reviewing(browser, folder, "anna") as people:
+        anna = people["anna"]
+        note = ".edits .note:has-text('The reference answer 42 stood here')"
+        anna.press("E")
+        anna.area.fill("So it is 42.")
+        anna.page.wait_for_selector(".edits .state:text('1 change')")
+        assert anna.page.locator(note).count() == 0
+        anna.area.fill("It is 43.")
+        anna.page.wait_for_selector(note)
+        anna.press("Escape", "s")
+        anna.at(1)
+        anna.page.wait_for_selector(note, state="detached")
+    assert answers_in(folder)["row0", "anna"].values == {"verdict": "fix", "summary": "It is 43."}
+
+
 def test_a_nul_and_half_a_character_in_a_raw_text_can_be_taken_out(browser: Browser, tmp_path: Path) -> None:
     folder = queue_of(
         tmp_path,
