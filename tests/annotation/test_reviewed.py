@@ -249,31 +249,24 @@ def test_what_has_not_both_parts_is_not_pressed_into_the_form(
 
 
 def test_whatever_shape_a_row_has_what_people_left_is_what_is_read_next(tmp_path: Path) -> None:
-    shapes = itertools.product(
-        (None, "", "I think"), (None, "", "two"), ("Hello.", "<think>I add.</think>2", "<think> </think>2", "<think>I"), range(4)
-    )
-    rows = [
-        rollout(n, reasoning=reasoning, summary=summary, response=response, edited=edited)
-        for n, (reasoning, summary, response, edited) in enumerate(shapes)
-        if any(parts_of({"reasoning": reasoning, "summary": summary, "response": response}, Form()))
-    ]
-    by = {row["row_id"]: row for row in rows}
+    responses_said, edited = ("Hello.", "<think>I add.</think>2", "<think> </think>2", "<think>I"), ("", "reasoning", "summary", "both")
+    shapes = itertools.product((None, "", "I think"), (None, "", "two"), responses_said, edited)
+    made = (rollout(n, reasoning=r, summary=s, response=said, edited=what) for n, (r, s, said, what) in enumerate(shapes))
+    by = {row["row_id"]: row for row in made if any(parts_of(row, Form()))}
     left: dict[str, tuple[str, str]] = {}
 
     def say(item: Item, _: int) -> Answer:
-        both = {"reasoning": f"{item.reasoning} Or so.", "summary": f"{item.summary} or so"}
-        edits: dict[str, Any] = {
-            name: text.replace("<think>", "") for bit, (name, text) in enumerate(both.items()) if by[item.row_id]["edited"] & 1 << bit
-        }
+        both = {"reasoning": f"{item.reasoning.replace('<think>', '')} Or so.", "summary": f"{item.summary} or so"}
+        edits: dict[str, Any] = {name: text for name, text in both.items() if by[item.row_id]["edited"] in (name, "both")}
         left[item.row_id] = (edits.get("reasoning", item.reasoning), edits.get("summary", item.summary))
         return answer(item, "fix" if edits else "keep", **edits)
 
-    home = shards.read(came_home(tmp_path, asked(rows, bars=()), say, enough=0.8))
+    home = shards.read(came_home(tmp_path, asked([*by.values()], bars=()), say, enough=0.8))
     found = {row["row_id"]: parts_of(row, Form()) for row in home.iter_rows(named=True)}
     stray = {row_id for row_id, texts in left.items() if any("<think>" in text for text in texts)}
     assert len(stray) == 2
     assert found == {row_id: texts for row_id, texts in left.items() if row_id not in stray}
-    assert all(text in row["response"] for row in home.iter_rows(named=True) for text in left[row["row_id"]] if by[row["row_id"]]["edited"])
+    assert all(text in row["response"] for row in home.iter_rows(named=True) for text in left[row["row_id"]] if row["edited"])
 
 
 def test_a_row_nobody_was_asked_about_that_can_not_be_written_in_the_form_stays_as_it_was(tmp_path: Path) -> None:
