@@ -63,7 +63,8 @@ def test_dotted_names_in_documents_can_be_imported(document: Path) -> None:
     pattern = rf"(?:{'|'.join(PACKAGES)})(?:\.\w+)+"
     for name in (code for code in inline_code(document.read_text(encoding="utf-8")) if re.fullmatch(pattern, code)):
         module, _, attribute = name.rpartition(".")
-        if not (ROOT / name.replace(".", "/")).with_suffix(".py").exists():
+        place = ROOT / name.replace(".", "/")
+        if not (place.with_suffix(".py").exists() or (place / "__init__.py").exists()):
             assert hasattr(importlib.import_module(module), attribute), f"{document.name} names {name}"
 
 
