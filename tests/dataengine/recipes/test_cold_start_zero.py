@@ -21,6 +21,8 @@ from dataengine.run import run
 from dataengine.templates import R1_ZERO
 
 LOWERCASE = json.dumps({"instruction_id_list": ["change_case:english_lowercase"], "kwargs": [{}]})
+FORM: dict[str, Any] = {"opening": "|special_token|", "closing": "|special_token|", "apart": False}
+"""As DeepSeek-R1 v1 2.3.1 writes it, without line breaks."""
 WHOLE, HALF = "n = int(input())\nr = n * {}\nprint(r)", "n = int(input())\nr = n\nprint(r)"
 
 
@@ -192,7 +194,7 @@ def root(url: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where the recipe ran until people were asked."""
     folder = tmp_path_factory.mktemp("zero")
     problems, zero = recorded(folder)
-    step = cold_start(problems=problems, zero=zero, teacher="teacher", constants={"domain": "math"}, samples=1)
+    step = cold_start(problems=problems, zero=zero, teacher="teacher", constants={"domain": "math"}, samples=1, **FORM)
     machine = Machine(workers=1, openai=OpenAI(urls=(url,)))
     with pytest.raises(WaitsForPeople):
         run(step, folder / "runs", machine=machine)
@@ -229,8 +231,8 @@ def test_the_thoughts_of_a_short_and_hard_question_stay_as_long_as_they_were(roo
 
 def test_a_refined_rollout_is_what_the_teacher_wrote_in_the_one_form(root: Path) -> None:
     rows, (program, maths) = refined_rows(root), (ROLLOUTS["program"].refined, ROLLOUTS["maths"].refined)
-    assert rows["program"]["response"] == f"<think>\n{program['first_person']}\n</think>\n\n{program['summary']}"
-    assert rows["maths"]["response"] == f"<think>\n{maths['first_person']}\n</think>\n\n{maths['summary']}"
+    assert rows["program"]["response"] == f"|special_token|{program['first_person']}|special_token|{program['summary']}"
+    assert rows["maths"]["response"] == f"|special_token|{maths['first_person']}|special_token|{maths['summary']}"
 
 
 def test_a_summary_that_breaks_the_program_or_the_instructions_drops_the_row_with_its_reason(root: Path) -> None:
