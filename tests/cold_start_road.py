@@ -10,6 +10,7 @@ from pathlib import Path
 import polars as pl
 
 from annotation.answer import Answer
+from annotation.item import Item
 from annotation.items import items_of
 from annotation.sqlite.store import Store
 from dataengine import shards
@@ -44,14 +45,24 @@ def finished(root: Path) -> pl.DataFrame:
     return shards.read(next(root.glob("cold-start-????????")))
 
 
+def verdict(item: Item) -> str:
+    """`keep`, and `discard` where the summary is lacking that a row of the set needs: nobody writes one here."""
+    return "keep" if item.summary else "discard"
+
+
+def edited(items: Sequence[Item], *, among: int) -> int:
+    """The place of an item to edit: one that filters kept, not the first, so that something lies before it."""
+    return next(place for place in range(among - 1, 3, -1) if items[place].summary and items[place].why == "kept")
+
+
 def left_for(name: str, folder: Path) -> list[Answer]:
-    """`keep` for every item that waits for this person."""
+    """An answer for every item that waits for this person."""
     with Store.open(folder) as store:
         mine = {answer.item_id for answer in store.answers() if answer.annotator == name}
     wanted = 1 if name == NAMES[0] else 2
-    waiting = [item.item_id for item in items_of(folder) if item.wanted >= wanted and item.item_id not in mine]
-    values = {"verdict": "keep", "readability": 4}
-    return [Answer(item_id=item_id, annotator=name, status="submitted", values=values) for item_id in waiting]
+    waiting = [item for item in items_of(folder) if item.wanted >= wanted and item.item_id not in mine]
+    said = {item.item_id: {"verdict": verdict(item), "readability": 4} for item in waiting}
+    return [Answer(item_id=item_id, annotator=name, status="submitted", values=values) for item_id, values in said.items()]
 
 
 def trained_texts(rows: pl.DataFrame) -> Sequence[str]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 import pytest
 
+from annotation.items import items_of
 from annotation.sqlite.store import Store
 from dataengine.explain import trace
 from tests import cold_start_road as road
@@ -20,12 +21,14 @@ if TYPE_CHECKING:
 @pytest.mark.timeout(1_500)
 def test_a_cold_start_waits_for_people_and_their_edits_arrive_in_the_batches_of_sft(browser: Browser, tmp_path: Path) -> None:
     folder = road.made(tmp_path)
+    items = list(items_of(folder))
+    edit = road.edited(items, among=10)
     with reviewing(browser, folder, *road.NAMES) as people:
         alice = people["alice"]
         for number in range(10):
-            if number == 3:
+            if number == 3 or road.verdict(items[number]) == "discard":
                 alice.press("3", "1", "Control+Enter")  # discard: wrong
-            elif number == 6:
+            elif number == edit:
                 alice.press("e")
                 alice.type("So I begin: ")
                 alice.press("Escape", "Control+Enter")

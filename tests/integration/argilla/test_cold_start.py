@@ -24,14 +24,15 @@ def test_a_cold_start_goes_through_argilla_and_edits_arrive_in_the_batches_of_sf
     command(["push", *known])
     with Store.open(folder) as store:
         items = list(store.items())
+    edit = road.edited(items, among=10)
     for number, item in enumerate(items):
-        values = {"verdict": "fix", "reasoning": BEGINS + item.reasoning} if number == 6 else {"verdict": "keep"}
+        values = {"verdict": "fix", "reasoning": BEGINS + item.reasoning} if number == edit else {"verdict": road.verdict(item)}
         for who in (ALICE, BOB)[: item.wanted]:
             there.answer(item, who, "discarded" if number == 3 else "submitted", None if number == 3 else values)
     command(["pull", *known])
     rows = road.finished(tmp_path)
     edited = rows.filter(pl.col("human").struct.field("reason").str.starts_with("fix"))
-    assert edited["row_id"].to_list() == [items[6].row_id]
-    assert edited["reasoning"].to_list() == [BEGINS + items[6].reasoning]
+    assert edited["row_id"].to_list() == [items[edit].row_id]
+    assert edited["reasoning"].to_list() == [BEGINS + items[edit].reasoning]
     assert items[3].row_id not in set(rows["row_id"])
     assert any(text.startswith("<think>\nSo I begin: ") for text in road.trained_texts(rows))
