@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from annotation.answer import Answer, problems_of, usable
@@ -48,3 +50,14 @@ def test_an_enter_too_much_at_the_end_of_an_editor_is_no_edit() -> None:
     values = {"reasoning": f"{ITEM.reasoning}\n", "summary": f"{ITEM.summary}\r\n\n"}
     assert problems_of(submitted(verdict="keep", **values), ITEM, QUESTIONS) == []
     assert "both are as they were" in problems_of(submitted(verdict="fix", **values), ITEM, QUESTIONS)[0]
+
+
+def test_a_row_without_a_summary_is_kept_only_where_one_part_is_enough() -> None:
+    """Finding: a keep on it passed into a cold-start set."""
+    bare, both = replace(ITEM, summary=" "), replace(QUESTIONS, both=True)
+    lacking = ["the summary is empty, and the set wants both parts: choose fix and write it, or discard"]
+    assert problems_of(submitted(verdict="keep"), bare, QUESTIONS) == []
+    assert problems_of(submitted(verdict="keep"), bare, both) == lacking
+    assert problems_of(submitted(verdict="fix", reasoning="I add twice."), bare, both) == lacking
+    assert problems_of(submitted(verdict="fix", summary="It is 4."), bare, both) == []
+    assert problems_of(submitted(verdict="discard"), bare, both) == []

@@ -179,6 +179,10 @@ def test_what_people_keep_of_the_rejected_is_in_the_set_as_they_saw_it_and_a_fix
             return answer(item, "fix", reasoning="I add 71 and 73.", summary="It is $\\boxed{144}$.")
         return answer(item, "fix", summary="It is $\\boxed{5}$.") if item.why == "kept" else answer(item)
 
+    bare = next(item for item in items_of(folder) if not item.summary)
+    assert problems_of(answer(bare), bare, questions_of(folder)) == [
+        "the summary is empty, and the set wants both parts: choose fix and write it, or discard"
+    ]
     answer_all(folder, say)
     made = run(step, tmp_path, machine=Machine(workers=1, engine="openai", openai=OpenAI(urls=(url,))))
     rows = shards.read(next(tmp_path.glob("cold-start-????????")))
@@ -188,14 +192,6 @@ def test_what_people_keep_of_the_rejected_is_in_the_set_as_they_saw_it_and_a_fix
     line = "2 rows that people fixed fail is_right as they are now, first "
     assert line in capsys.readouterr().err
     assert line in (made / "README.md").read_text(encoding="utf-8")
-
-
-def test_a_row_without_a_summary_is_not_kept_as_it_is(hard: str, url: str, tmp_path: Path) -> None:
-    folder = queue_of(recipe(hard, review=Review(audit=1.0)), tmp_path, url)
-    bare = next(item for item in items_of(folder) if not item.summary)
-    assert problems_of(answer(bare), bare, questions_of(folder)) == [
-        "the summary is empty, and the set wants both parts: choose fix and write it, or discard"
-    ]
 
 
 def test_scorers_that_are_compared_are_named_and_a_name_that_is_none_is_refused(problems: str) -> None:
