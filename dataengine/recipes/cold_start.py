@@ -137,10 +137,9 @@ def cold_start(
     else:
         world = small_world(seed=seed, quick=quick)
     candidates = _candidates(world, review, form=form, samples=samples, rows=rows, refine=refine, seed=seed)
-    bars = [bar.scorer for bar in GOOD]
-    watched = [*WATCHED, *(scorer for scorer in _compared(review) if scorer not in bars)]
+    watched = _watched(review)
     asked = queue(
-        score(candidates, [*bars, *watched], name="candidates-scored"),
+        score(candidates, [*(bar.scorer for bar in GOOD), *watched], name="candidates-scored"),
         bars=[*GOOD, Bar(scorer=never_dropped)],
         watched=watched,
         compare=_groups(review),
@@ -153,6 +152,12 @@ def cold_start(
     )
     home = reviewed(asked, enough=review.enough, round=review.round)
     return card(judged_again(home, GOOD, name="cold-start"), title=TITLE, name="cold-start-card")
+
+
+def _watched(review: Review) -> list[Scorer]:
+    """What is scored and drops nothing: scorers that are compared and are no bar, too."""
+    bars = [bar.scorer for bar in GOOD]
+    return [*WATCHED, *(scorer for scorer in _compared(review) if scorer not in bars)]
 
 
 def _compared(review: Review) -> list[Scorer]:
