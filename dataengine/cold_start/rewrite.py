@@ -14,7 +14,7 @@ import polars as pl
 
 from dataengine import shards
 from dataengine.cold_start.refined_rows import BEFORE, Block, blocks, parts_of, with_parts
-from dataengine.cold_start.refinements import PARTS, Refinement, seen
+from dataengine.cold_start.refinement import PARTS, Refinement, seen
 from dataengine.cold_start.rewriter import Rewriter
 from dataengine.generate import with_stops
 from dataengine.inference.engine import Sampling

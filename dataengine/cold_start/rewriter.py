@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from dataengine.cold_start.refined_rows import Block, Outcome, changed_row
-from dataengine.cold_start.refinements import Refinement, seen
+from dataengine.cold_start.refinement import Refinement, seen
 from dataengine.errors import Stopped
 from dataengine.keep import Bar
 from dataengine.progress import Bar as Progress

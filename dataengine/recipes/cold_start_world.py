@@ -8,7 +8,8 @@ from pathlib import Path
 
 from dataengine.chat_template import chat_template
 from dataengine.cold_start.cold_start_prompts import continuation
-from dataengine.cold_start.refinements import FIRST_PERSON, ONE_LANGUAGE, SHORT_THOUGHTS, SUMMARY, Refinement
+from dataengine.cold_start.refinement import Refinement
+from dataengine.cold_start.refinements import FIRST_PERSON, ONE_LANGUAGE, SHORT_THOUGHTS, SUMMARY
 from dataengine.cold_start.with_examples import in_detail, with_examples
 from dataengine.inference.engine import Sampling
 from dataengine.keep import Bar

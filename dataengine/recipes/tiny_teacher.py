@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from dataengine.cold_start.refinements import Refinement, seen
+from dataengine.cold_start.refinement import Refinement, seen
 from dataengine.keep import Bar
 from dataengine.recipes.tiny_corpus import LANGUAGES, author
 from dataengine.recipes.tiny_world import BOXED, CHECK, FIRST, QUESTIONS, THEN, Language, expression, split_of, thoughts, written

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from dataengine.cold_start import refined_rows
-from dataengine.cold_start.refinements import Refinement
+from dataengine.cold_start.refinement import Refinement
 from dataengine.cold_start.rewrite import rewrite
 from dataengine.inference import choose
 from dataengine.inference.engine import FinishReason, Response, Sampling

@@ -6,17 +6,9 @@ from typing import Any
 
 import pytest
 
+from dataengine.cold_start.refinement import Refinement, language_of, seen
 from dataengine.cold_start.refinement_examples import FIRST_PERSON as PAIRS
-from dataengine.cold_start.refinements import (
-    FIRST_PERSON,
-    ONE_LANGUAGE,
-    SHORT_THOUGHTS,
-    SUMMARY,
-    Refinement,
-    first_person,
-    language_of,
-    seen,
-)
+from dataengine.cold_start.refinements import FIRST_PERSON, ONE_LANGUAGE, SHORT_THOUGHTS, SUMMARY, first_person
 from dataengine.templates import Form
 
 ALL = (FIRST_PERSON, ONE_LANGUAGE, SUMMARY, SHORT_THOUGHTS)

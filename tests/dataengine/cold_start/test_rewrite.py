@@ -16,7 +16,7 @@ import pytest
 
 from dataengine import shards
 from dataengine.cold_start import refined_rows
-from dataengine.cold_start.refinements import Refinement
+from dataengine.cold_start.refinement import Refinement
 from dataengine.cold_start.rewrite import rewrite
 from dataengine.columns import REFINED, schema
 from dataengine.errors import Stopped

@@ -12,7 +12,7 @@ import pytest
 
 from dataengine import shards
 from dataengine.cold_start.refined_rows import changed_row
-from dataengine.cold_start.refinements import Refinement
+from dataengine.cold_start.refinement import Refinement
 from dataengine.cold_start.rewrite import rewrite
 from dataengine.inference.engine import Sampling
 from dataengine.keep import Bar
