@@ -279,7 +279,7 @@ def _contamination(road: Sequence[tuple[Path, Mapping[str, Any]]]) -> Iterator[s
         yield "| set | file | sha256 | problems | n-grams | too short to compare | rows hit | prompts hit | rows that resemble |"
         yield "|---|---|---|" + "---:|" * 6
         for each in manifest["notes"]["references"]:
-            hit, like = hits.get(each["set"], {}), alike.get(each["set"], {})
+            hit, like = (found.pop(each["set"], {}) for found in (hits, alike))  # a set of several files was hit once: on its first line
             sizes = [each.get(name) or 0 for name in ("problems", "grams", "too_short")]
             sizes += [hit.get("rows", 0), hit.get("prompts", 0), like.get("rows", 0)]
             named = [_cell(each.get(name)) for name in ("set", "file")] + [f"`{str(each.get('sha256', ''))[:16]}`"]

@@ -23,7 +23,7 @@ from dataengine.shards import REJECTED
 from dataengine.step import Step
 from dataengine.texts import text_of
 from dataengine.work import Work, warn
-from filters.evaluation_sets import EvaluationSets, Problem, is_hub, problems_of
+from filters.evaluation_sets import NAMEABLE, Columns, EvaluationSets, Problem, Source, is_hub, problems_of
 from filters.fuzzy_leaks import Masked, masked_index, most_resembling
 from filters.leaks import Index, index_of, longest_leaks
 
@@ -46,29 +46,34 @@ def decontaminate(
     fuzzy_on: Sequence[str] = ("messages",),
     resembles: float = 0.6,
     drop_fuzzy: bool = False,
+    columns: Mapping[str, str | Sequence[str]] | None = None,
     name: str = "decontaminate",
 ) -> Step:
     """The rows that hold no `n` words in a row of an evaluation question or solution in their columns `on`; the others lie in rejected/.
 
     `against`: files (.parquet, .jsonl, .jsonl.gz, .jsonl.zst), folders of them, and Hub datasets (owner/name:subset:split). What cannot be
-    read, is empty or has no n-gram is refused with ValueError. Columns `fuzzy_on` that share `resembles` of an evaluation
-    question's masked shingles are hits, too; they are dropped only with `drop_fuzzy`. hits/ has all of them by row, set, problem and place;
-    the manifest's notes have `references` (what was checked, with hashes), `hits` and `fuzzy` (rows and prompts by set).
+    read, is empty, has a row without a question or no n-gram is refused with ValueError; `columns` says which columns of these sets hold
+    it where they are called otherwise: `{"question": "text", "solution": ["code", "comment"]}`. Columns `fuzzy_on` that share `resembles`
+    of an evaluation question's masked shingles are hits, too; they are dropped only with `drop_fuzzy`. hits/ has all of them by row, set,
+    problem and place; the manifest's notes have `references` (what was checked, with hashes), `hits` and `fuzzy` (rows and prompts by set).
     """
     places = tuple(str(each) for each in ([against] if isinstance(against, str | Path) else against))
     if not places:
         raise ValueError("against names no evaluation set: an unchecked corpus is not decontaminated")
     if not 0 < resembles <= 1:
         raise ValueError(f"resembles is a share of a question's shingles in (0, 1], got {resembles}")
+    if unknown := set(columns or {}) - set(NAMEABLE):
+        raise ValueError(f"columns of evaluation sets are named for {' and '.join(NAMEABLE)}, not for {', '.join(sorted(unknown))}")
+    named = {part: [theirs] if isinstance(theirs, str) else list(theirs) for part, theirs in sorted((columns or {}).items())}
     settings = {
         "against": EvaluationSets(places), "on": list(on), "n": n, "fuzzy_on": list(fuzzy_on), "resembles": resembles,
-        "drop_fuzzy": drop_fuzzy,
+        "drop_fuzzy": drop_fuzzy, "columns": named,
     }  # fmt: skip
-    return Step(name=name, make=_make, inputs={"data": data}, settings=settings)
+    return Step(name=name, make=_make, inputs={"data": data}, settings=settings, version="2")
 
 
 def _make(work: Work) -> None:
-    checked = _checked(work.settings["against"], work.settings["n"])
+    checked = _checked(work.settings)
     work.notes |= {"references": checked.references, "normalisation": NORMALISATION}
     paths = shards.shard_paths(work.inputs["data"])
     work.each_shard(_look, given={path.name: {"by": work.name} for path in paths})
@@ -93,7 +98,7 @@ def _by_set(hits: pl.DataFrame) -> list[dict[str, Any]]:
 
 def _look(rows: pl.DataFrame, settings: Mapping[str, Any]) -> dict[str, pl.DataFrame]:
     """The rows of a shard that stay, those that go, and all hits."""
-    checked = _checked(settings["against"], settings["n"])
+    checked = _checked(settings)
     exact = [_exact(rows, column, checked) for column in settings["on"]]
     fuzzy = [_fuzzy(rows, column, checked, settings["resembles"]) for column in settings["fuzzy_on"]]
     known = pl.concat(exact).select("row", "set", "problem")
@@ -179,25 +184,26 @@ class Checked:
     """(set, problem, "question") of each text in `masked`."""
 
 
-def _checked(against: EvaluationSets, n: int) -> Checked:
-    sources = against.sources()
-    stamp = tuple((str(file), file.stat().st_mtime_ns, file.stat().st_size) if isinstance(file, Path) else (file, 0, 0) for file in sources)
-    return _checked_once(stamp, n)
+def _checked(settings: Mapping[str, Any]) -> Checked:
+    sources: list[Source] = settings["against"].sources()
+    stats = [None if is_hub(each.place) else Path(each.place).stat() for each in sources]
+    stamp = tuple((each, stat and (stat.st_mtime_ns, stat.st_size)) for each, stat in zip(sources, stats, strict=True))
+    return _checked_once(stamp, tuple((part, tuple(theirs)) for part, theirs in settings["columns"].items()), settings["n"])
 
 
 @functools.lru_cache(maxsize=2)
-def _checked_once(stamp: tuple[tuple[str, int, int], ...], n: int) -> Checked:
+def _checked_once(stamp: tuple[tuple[Source, tuple[int, int] | None], ...], columns: Columns, n: int) -> Checked:
     references, sets, problems = [], dict[str, list[Problem]](), list[Problem]()
-    for source, _, _ in stamp:
-        sha256, found = problems_of(source if is_hub(source) else Path(source))
+    for source, _ in stamp:
+        sha256, found = problems_of(source, columns)
         by_set: dict[str, list[Problem]] = {}
         for problem in found:
             by_set.setdefault(problem[0], []).append(problem)
         for dataset, its in by_set.items():
             index = index_of(its, n=n)
-            name = source if is_hub(source) else Path(source).name
+            name = source.place if is_hub(source.place) else Path(source.place).name
             if not index.grams and not index.whole:
-                raise ValueError(f"{source}: none of the {len(its)} problems of {dataset!r} has a word to look for")
+                raise ValueError(f"{source.place}: none of the {len(its)} problems of {dataset!r} has a word to look for")
             known = {"set": dataset, "file": name, "sha256": sha256, "problems": len(its), "grams": index.grams, "too_short": index.short}
             references.append(known)
             sets.setdefault(dataset, []).extend(its)

@@ -9,6 +9,7 @@ import hashlib
 import json
 import re
 import zlib
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,12 +19,23 @@ import polars as pl
 import zstandard
 
 from dataengine.lines import json_lines
+from dataengine.shards import REJECTED, is_finished
 from dataengine.sources import Content
 
-QUESTION, SOLUTION = ("question", "problem", "prompt"), ("solution", "solutions", "rationale", "canonical_solution", "answer")
-SET, PROBLEM = ("dataset", "source"), ("id", "prompt_id", "unique_id")
-"""Columns of a file of problems, the first that is there; without a set the file's name is it, without an id the number of the row. An
-`answer` is a solution where it has ten words and more, as in GSM8K."""
+QUESTION = (
+    *("question", "problem", "prompt", "messages", "problem_text", "problem_statement", "question_content", "question_text"),
+    *("instruct_prompt", "complete_prompt", "instruction", "query"),
+)
+"""Columns of a file of problems that hold its questions, whatever their case: the first that holds something."""
+SOLUTION = ("solution", "solutions", "rationale", "canonical_solution", "reference_solution", "official_solution", "explanation")
+LONG_SOLUTION = ("answer", "choices", "options")
+"""All of these are solutions; an answer or a choice where it has ten words and more, as in GSM8K: a shorter one stands anywhere."""
+SET, PROBLEM = ("dataset", "source"), ("id", "prompt_id", "unique_id", "task_id")
+"""Set and id of a problem, the first that is there; without a set the file's name is it, without an id the number of the row."""
+NAMEABLE = ("question", "solution")
+"""What a person can name columns for."""
+Columns = tuple[tuple[str, tuple[str, ...]], ...]
+"""(question or solution, names of columns), as a person gave them: all that are there are looked for."""
 
 TABLES = (".parquet", ".jsonl", ".jsonl.gz", ".jsonl.zst")
 HUB = re.compile(r"[\w.-]+/[\w.-]+(:[\w.-]+){0,2}")
@@ -35,18 +47,37 @@ Problem = tuple[str, str, str, str | None]
 
 
 @dataclass(frozen=True)
+class Source:
+    """A file or a Hub dataset."""
+
+    place: str
+    name: str
+    """What its problems belong to where their rows do not say: file names as long as it takes to tell the files apart, or the Hub name."""
+
+
+@dataclass(frozen=True)
 class EvaluationSets:
-    """Files, folders and Hub names, as a step's setting: known by what is in the files, and by the names of Hub datasets."""
+    """Files, folders and Hub names, as a step's setting: known by what is in the files, by the names of sets, and of Hub datasets."""
 
     places: tuple[str, ...]
 
     def identity(self) -> list[str]:
         """One text for each file and Hub dataset."""
-        return [place if isinstance(place, str) else Content(place).identity() for place in self.sources()]
+        return [each.name if is_hub(each.place) else f"{each.name}={Content(Path(each.place)).identity()}" for each in self.sources()]
 
-    def sources(self) -> list[Path | str]:
-        """The files and Hub names, folders taken apart."""
-        return [source for place in self.places for source in ([place] if is_hub(place) else files_at(place))]
+    def sources(self) -> list[Source]:
+        """The files and Hub datasets, folders taken apart, each once."""
+        hubs = [place for place in self.places if is_hub(place)]
+        files = [file for place in self.places if not is_hub(place) for file in files_at(place)]
+        files = list({file.resolve(): file for file in files}.values())
+        return [*(Source(str(file), name) for file, name in zip(files, _names(files), strict=True)), *(Source(hub, hub) for hub in hubs)]
+
+
+def _names(files: Sequence[Path]) -> list[str]:
+    """What each file is called: its name without the ending, and as many folders before it as tell it apart (`aime24/test`)."""
+    parts = [(*file.resolve().parts[1:-1], file.name.split(".")[0]) for file in files]
+    taken = Counter(each[-size:] for each in parts for size in range(1, len(each) + 1))
+    return ["/".join(next((each[-size:] for size in range(1, len(each)) if taken[each[-size:]] == 1), each)) for each in parts]
 
 
 def is_hub(place: str) -> bool:
@@ -55,9 +86,9 @@ def is_hub(place: str) -> bool:
 
 
 def files_at(place: str | Path) -> list[Path]:
-    """The tables of a folder, sub-folders included, in order, or the file itself; ValueError where there is none."""
+    """The tables of a folder, sub-folders included, in order, or the file itself; what a step of ours dropped is left out."""
     path = Path(place)
-    found = sorted(file for file in path.rglob("*") if file.name.endswith(TABLES)) if path.is_dir() else [path]
+    found = sorted(file for file in path.rglob("*") if file.name.endswith(TABLES) and not _dropped(file)) if path.is_dir() else [path]
     if not found or not all(file.is_file() and file.name.endswith(TABLES) for file in found):
         raise ValueError(
             f"there are no problems at {place}: give a .parquet or .jsonl file (or .jsonl.gz, .jsonl.zst), a folder of such files, "
@@ -66,19 +97,24 @@ def files_at(place: str | Path) -> list[Path]:
     return found
 
 
-def problems_of(source: Path | str) -> tuple[str, list[Problem]]:
+def _dropped(file: Path) -> bool:
+    return file.parent.name == REJECTED and is_finished(file.parent.parent)
+
+
+def problems_of(source: Source, columns: Columns = ()) -> tuple[str, list[Problem]]:
     """(sha256, problems) of a file or a Hub dataset; ValueError names what cannot be read, and the row."""
-    if isinstance(source, Path):
-        with source.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest(), list(problems_in(source))
-    found = list(_problems(_hub_rows(source), source))
+    if not is_hub(source.place):
+        with Path(source.place).open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest(), list(problems_in(Path(source.place), name=source.name, columns=columns))
+    found = list(_problems(_hub_rows(source.place), where=source.place, name=source.name, columns=columns))
     return hashlib.sha256(json.dumps(found, ensure_ascii=False).encode()).hexdigest(), found
 
 
-def problems_in(file: Path) -> Iterator[Problem]:
-    """The problems of a file of problems."""
+def problems_in(file: Path, *, name: str | None = None, columns: Columns = ()) -> Iterator[Problem]:
+    """The problems of a file of problems; `name` is their set where the rows do not say."""
     try:
-        yield from _problems(pl.read_parquet(file).iter_rows(named=True) if file.suffix == ".parquet" else _lines(file), str(file))
+        rows = pl.read_parquet(file).iter_rows(named=True) if file.suffix == ".parquet" else _lines(file)
+        yield from _problems(rows, where=str(file), name=name or file.name.split(".")[0], columns=columns)
     except (OSError, EOFError, zlib.error, zstandard.ZstdError, pl.exceptions.PolarsError) as error:
         raise ValueError(f"{file} cannot be read ({error}). {UNCHECKED}") from error
 
@@ -103,30 +139,43 @@ def _hub_rows(name: str) -> Iterable[Mapping[str, Any]]:
         raise ValueError(f"the dataset {name!r} cannot be read: {error}. {UNCHECKED}") from error
 
 
-def _problems(rows: Iterable[Mapping[str, Any]], source: str) -> Iterator[Problem]:
+def _problems(rows: Iterable[Mapping[str, Any]], *, where: str, name: str, columns: Columns) -> Iterator[Problem]:
+    named = {part: tuple(column.lower() for column in theirs) for part, theirs in columns}
     number = -1
-    for number, row in enumerate(rows):
-        where = f"{source}, row {number + 1}"
-        question, solution = _text(row, QUESTION, where), _text(row, SOLUTION, where)
-        if question is None and solution is None:
-            wanted = ", ".join(QUESTION + SOLUTION)
-            raise ValueError(f"{where} has neither question nor solution: it has {', '.join(row)}; wanted is one of {wanted}. {UNCHECKED}")
+    for number, given in enumerate(rows):
+        row, here = {key.lower(): value for key, value in given.items()}, f"{where}, row {number + 1}"
+        question = _joined(row, named.get("question", ()), here) or next((text for key in QUESTION if (text := _text(row, key, here))), "")
+        if not question.strip():
+            raise ValueError(
+                f"{here} has no question: it has {', '.join(given)}, and a question is looked for in {', '.join(QUESTION)}. "
+                f"Say which column it is with columns={{'question': NAME}}. {UNCHECKED}"
+            )
+        solution = _joined(row, (*named.get("solution", ()), *SOLUTION, *LONG_SOLUTION), here)
         dataset, problem = (next((str(row[key]) for key in keys if row.get(key) not in (None, "")), None) for keys in (SET, PROBLEM))
-        yield dataset or Path(source).name.split(".")[0], problem or str(number), question or "", solution
+        yield dataset or name, problem or str(number), question, solution or None
     if number < 0:
-        raise ValueError(f"{source} has no rows. {UNCHECKED}")
+        raise ValueError(f"{where} has no rows. {UNCHECKED}")
 
 
-def _text(row: Mapping[str, Any], keys: Sequence[str], where: str) -> str | None:
-    """The first of the columns that holds something; several texts or messages are one."""
-    for key in keys:
-        found = row.get(key)
-        if found in (None, "", []) or (key == "answer" and len(str(found).split()) < 10):
-            continue
-        parts = found if isinstance(found, list) else [found]
-        said = [part.get("content") if isinstance(part, dict) else part for part in parts]
-        texts = [part for part in said if isinstance(part, str)]
-        if len(texts) < len(said):
-            raise ValueError(f"{where}: the column {key!r} holds {str(found)[:60]!r}, not text. {UNCHECKED}")
-        return "\n".join(texts)
-    return None
+def _joined(row: Mapping[str, Any], keys: Sequence[str], where: str) -> str:
+    """What all of these columns hold, each once."""
+    texts = (_text(row, key, where, least=10 if key in LONG_SOLUTION else 0) for key in keys)
+    return "\n".join(dict.fromkeys(text for text in texts if text))
+
+
+def _text(row: Mapping[str, Any], key: str, where: str, *, least: int = 0) -> str:
+    """What a column holds, parts of fewer words than `least` left out; texts, choices or messages (but the system's) are one."""
+    found = row.get(key)
+    if isinstance(found, Mapping):  # choices by their letters, or beside them
+        found = found["text"] if isinstance(found.get("text"), list) else list(found.values()) if least else [found]
+    parts = found if isinstance(found, list) else [] if found is None else [found]
+    said = [part.get("content") if isinstance(part, dict) else part for part in parts if not _of_system(part)]
+    said = [part for part in said if len(str(part).split()) >= least]
+    texts = [part for part in said if isinstance(part, str)]
+    if len(texts) < len(said):
+        raise ValueError(f"{where}: the column {key!r} holds {str(found)[:60]!r}, not text. {UNCHECKED}")
+    return "\n".join(texts)
+
+
+def _of_system(part: Any) -> bool:
+    return isinstance(part, dict) and part.get("role") == "system"

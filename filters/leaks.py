@@ -21,7 +21,7 @@ import polars as pl
 from dataengine.kernels.hashed_words import BareWords, bare_words_of, hash_of_words, parts_of
 from dataengine.kernels.hashing import HASH, compiled, mixed
 from dataengine.score import Score, batch_scorer
-from filters.evaluation_sets import files_at, problems_in
+from filters.evaluation_sets import EvaluationSets, Source, problems_in
 
 _FILTER_BITS = 25
 """At most; for fewer than 500,000 n-grams 64 bits for each."""
@@ -178,12 +178,14 @@ def index_of(problems: Iterable[tuple[str, str, str, str | None]], *, n: int = 1
 
 def index_of_files(path: str | Path, *, n: int = 10) -> Index:
     """The index of a file or folder of problems; it is kept until the files change."""
-    return _index_of_files(tuple((str(file), file.stat().st_mtime_ns, file.stat().st_size) for file in files_at(path)), n)
+    sources = EvaluationSets((str(Path(path).absolute()),)).sources()
+    stats = [Path(each.place).stat() for each in sources]
+    return _index_of_files(tuple((each, stat.st_mtime_ns, stat.st_size) for each, stat in zip(sources, stats, strict=True)), n)
 
 
 @functools.lru_cache(maxsize=4)
-def _index_of_files(files: tuple[tuple[str, int, int], ...], n: int) -> Index:
-    return index_of((row for file, _, _ in files for row in problems_in(Path(file))), n=n)
+def _index_of_files(files: tuple[tuple[Source, int, int], ...], n: int) -> Index:
+    return index_of((row for source, _, _ in files for row in problems_in(Path(source.place), name=source.name)), n=n)
 
 
 @compiled

@@ -40,6 +40,7 @@ def land_checked(work: Work) -> None:
     """As a step notes what it compared the rows with."""
     work.land("00000.parquet", work.rows())
     work.notes["references"] = [{"set": "aime24", "file": "a.jsonl", "sha256": "f" * 64, "problems": 30, "grams": 900, "too_short": 2}]
+    work.notes["references"] += [{**work.notes["references"][0], "file": "b.jsonl"}]
     work.notes["hits"] = [{"set": "aime24", "rows": 3, "prompts": 1}]
     work.notes["fuzzy"] = [{"set": "aime24", "rows": 5, "prompts": 2}]
 
@@ -70,6 +71,7 @@ def test_the_card_says_what_a_reader_asks_first(tmp_path: Path) -> None:
         "| right | right | 4 | 1.0 |",
         "| said | responses per kept | 1.938 |",
         "| aime24 | a.jsonl | `ffffffffffffffff` | 30 | 900 | 2 | 3 | 1 | 5 |",
+        "| aime24 | b.jsonl | `ffffffffffffffff` | 30 | 900 | 2 | 0 | 0 | 0 |",
     ):  # fmt: skip
         assert line in text, line
     assert any(line.startswith("| sums/domain=math | 30 | 20 | 20 | 10 |") and "20 by right" in line for line in text)

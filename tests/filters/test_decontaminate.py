@@ -16,6 +16,7 @@ import zstandard
 from dataengine import shards, work
 from dataengine.machine import Machine
 from dataengine.run import run
+from dataengine.sources import rows
 from filters.decontaminate import decontaminate
 from filters.evaluation_sets import EvaluationSets
 from tests.dataengine.given_rows import given_rows, response
@@ -155,6 +156,65 @@ def test_gsm8k_s_answers_are_solutions_and_short_answers_are_not(tmp_path: Path)
     assert notes["references"][0]["too_short"] == 0
 
 
+WRITTEN_OTHERWISE: list[dict[str, Any]] = [
+    {"task_id": "B/0", "complete_prompt": "import os", "instruct_prompt": QUESTION, "canonical_solution": "return 1"},
+    {"Question": QUESTION, "answer": SOLUTION},
+    {"problem_text": QUESTION, "answer_number": "72"},
+    {"question": "How many?", "solution": "180", "answer": QUESTION},
+    {"question": "How many?", "solution": "180", "rationale": QUESTION},
+    {"question": "Which is right?", "choices": ["72", QUESTION]},
+    {"question": "Which is right?", "choices": {"label": ["A", "B"], "text": ["72", QUESTION]}},
+    {"question": "Which is right?", "options": {"A": "72", "B": QUESTION}},
+    {"messages": [{"role": "system", "content": filler(1)}, {"role": "user", "content": QUESTION}]},
+]
+
+
+@pytest.mark.parametrize("row", WRITTEN_OTHERWISE, ids=lambda row: "-".join(row))
+def test_questions_are_found_however_their_columns_are_called(tmp_path: Path, row: dict[str, Any]) -> None:
+    kept, gone, _, _ = checked([response(QUESTION, "x", number=1)], problems(tmp_path / "sets", [row]), tmp_path)
+    assert (len(kept), len(gone)) == (0, 1)
+
+
+def test_what_a_system_message_and_short_choices_say_is_no_part_of_a_problem(tmp_path: Path) -> None:
+    messages = [{"role": "system", "content": filler(1)}, {"role": "user", "content": QUESTION}]
+    row = {"messages": messages, "choices": [str(number) for number in range(12)]}
+    rows = [response("Count!", " ".join(str(number) for number in range(12)), number=1), response(filler(1), "x", number=2)]
+    assert len(checked(rows, problems(tmp_path / "sets", [row]), tmp_path)[0]) == 2
+
+
+def test_other_columns_are_looked_at_where_they_are_named(tmp_path: Path) -> None:
+    file = problems(tmp_path / "sets", [{"Text": OTHER, "hint": QUESTION, "code": SOLUTION}])
+    wanted = {"columns": {"question": ["text", "hint"], "solution": "code"}}
+    rows = [response(text, "x", number=number) for number, text in enumerate((OTHER, QUESTION, SOLUTION))]
+    assert checked(rows, file, tmp_path, **wanted)[2]["part"].to_list() == ["question", "question", "solution"]
+    with pytest.raises(ValueError, match="named for question and solution, not for qestion"):
+        decontaminate(given_rows([]), file, columns={"qestion": "text"})
+
+
+def test_sets_whose_files_bear_the_same_name_are_told_apart_by_their_folders(tmp_path: Path) -> None:
+    (tmp_path / "sets").mkdir()
+    for name, text in (("aime24", QUESTION), ("gsm8k", OTHER)):
+        problems(tmp_path / "sets" / name, [{"question": text}], "test.jsonl")
+    wanted = [("aime24/test", 1), ("gsm8k/test", 0)]
+    for against in (tmp_path / "sets", [tmp_path / "sets" / name / "test.jsonl" for name, _ in (("aime24", 1), ("gsm8k", 0))]):
+        notes = checked([response(QUESTION, "x", number=1)], against, tmp_path)[3]
+        hits = {each["set"]: each["rows"] for each in notes["hits"]}
+        assert [(each["set"], hits.get(each["set"], 0)) for each in notes["references"]] == wanted
+
+
+def test_a_file_that_is_named_twice_is_one(tmp_path: Path) -> None:
+    file = problems(tmp_path / "sets")
+    assert len(checked([response("q", "x", number=1)], [tmp_path / "sets", file], tmp_path)[3]["references"]) == 2
+
+
+def test_a_folder_of_our_problems_is_a_set_without_what_was_dropped_from_it(tmp_path: Path) -> None:
+    ours = run(rows([{"question": QUESTION}, {"question": QUESTION}], name="aime24"), tmp_path)
+    assert shards.read_manifest(ours)["rejected"] == 1
+    kept, gone, _, notes = checked([response(QUESTION, "x", number=1)], ours, tmp_path)
+    assert (len(kept), len(gone)) == (0, 1)
+    assert [(each["set"], each["problems"]) for each in notes["references"]] == [("aime24", 1)]
+
+
 def test_any_number_of_workers_makes_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(work, "ROWS_WORTH_A_PROCESS", 1)
     rows = [response(filler(number), QUESTION if number % 5 == 0 else filler(number), number=number) for number in range(24)]
@@ -173,8 +233,11 @@ REFUSED = [
     (b"", "has no rows"),
     (b"\n\n", "has no rows"),
     (b'{"question": "What is it?"\n', "line 1 is not JSON"),
-    (b'{"qustion": "What is it?"}\n', "row 1 has neither question nor solution"),
-    (b'{"question": "fine"}\n{"question": null}\n', "row 2 has neither question nor solution"),
+    (b'{"qustion": "What is it?"}\n', "row 1 has no question: it has qustion,"),
+    (b'{"question": "fine"}\n{"question": null}\n', "row 2 has no question"),
+    (b'{"question": "fine"}\n{"question": "  ", "solution": "not blank"}\n', "row 2 has no question"),
+    (b'{"text": "What is it?", "solution": "It is a long solution, of ten words and more."}\n', "columns={'question': NAME}"),
+    (b'{"question": [["a"], ["b"]]}\n', "not text"),
     (b'{"question": {"a": 1}}\n', "not text"),
     (b'{"question": 17}\n', "not text"),
     (b'{"question": "?!"}\n', "none of the 1 problems"),
@@ -227,6 +290,7 @@ def test_a_hub_dataset_is_read_by_its_name_and_refused_when_it_is_not_there(tmp_
     kept, _, _, notes = checked([response("q", QUESTION, number=1)], "open/gsm8k:main:test", tmp_path)
     assert (len(kept), asked) == (0, [("open/gsm8k", "main", "test")])
     assert (notes["references"][0]["file"], notes["references"][0]["problems"]) == ("open/gsm8k:main:test", 1)
+    assert notes["hits"][0]["set"] == "open/gsm8k:main:test"
     assert EvaluationSets(("open/gsm8k:main:test",)).identity() == ["open/gsm8k:main:test"]
     with pytest.raises(ValueError, match=r"'open/other' cannot be read.*unchecked"):
         checked([response("q", QUESTION, number=1)], "open/other", tmp_path)

@@ -134,7 +134,7 @@ def test_a_missing_file_and_a_file_without_problems_are_refused(tmp_path: Path) 
     with pytest.raises(ValueError, match="no problems at"):
         not_leaked("text", against=str(tmp_path / "nothing.jsonl"))
     (tmp_path / "rows.jsonl").write_text('{"text": "x"}\n', encoding="utf-8")
-    with pytest.raises(ValueError, match="row 1 has neither question nor solution: it has text"):
+    with pytest.raises(ValueError, match="row 1 has no question: it has text"):
         not_leaked("text", against=str(tmp_path / "rows.jsonl"))
 
 
