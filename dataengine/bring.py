@@ -15,7 +15,7 @@ from dataengine.formats.known import format_named, format_of
 from dataengine.formats.shape import CannotCarry, Format, text_or_none
 from dataengine.response_rows import SPLITS, row_id
 from dataengine.shards import REJECTED
-from dataengine.sources import Content, frame, hub_rows, numbered_rows, prompt_id
+from dataengine.sources import Content, Numbered, frame, hub_rows, of_our_types, prompt_id, rows_of, types_of_others
 from dataengine.step import Step
 from dataengine.work import Work, warn
 
@@ -71,49 +71,49 @@ def _step(settings: dict[str, Any], *, form: str | None, constants: Mapping[str,
 def _make_from_file(work: Work) -> None:
     path: Path = work.settings["file"].path
     bad: list[dict[str, Any]] = []
-    given = numbered_rows(path, bad=bad if work.settings["bad_lines"] == "reject" else None)
-    _land(work, given, source=path.name, bad=bad)
+    _land(work, rows_of(path, bad if work.settings["bad_lines"] == "reject" else None), source=path.name, bad=bad)
 
 
 def _make_from_hub(work: Work) -> None:
     ask = work.settings
     found = hub_rows(**{name: ask[name] for name in ("dataset", "split", "subset", "revision")})
-    _land(work, enumerate(found), source=f"{ask['dataset']}:{ask['split']}", bad=[])
+    _land(work, lambda: enumerate(found), source=f"{ask['dataset']}:{ask['split']}", bad=[])
 
 
-def _land(work: Work, given: Iterable[tuple[int, Mapping[str, Any]]], *, source: str, bad: list[dict[str, Any]]) -> None:
+def _land(work: Work, given: Numbered, *, source: str, bad: list[dict[str, Any]]) -> None:
     """Land shards of rows and of what was refused, a bounded number of rows in memory."""
     kept, refused, landed = [], [], 0
     reasons: Counter[str] = Counter()
-    for row, why in _read_all(given, source=source, settings=work.settings, notes=work.notes):
+    types = types_of_others(row for row, _ in _read_all(given(), source=source, settings=work.settings, notes=work.notes))
+    for row, why in _read_all(given(), source=source, settings=work.settings, notes=work.notes):
         if why is None:
             kept.append(row)
         else:
             reasons[why] += 1
             refused.append({**row, "dropped_by": work.name, "dropped_because": why})
         if max(len(kept), len(refused)) >= SHARD_ROWS:
-            landed += _land_shard(work, landed, kept, refused)
+            landed += _land_shard(work, landed, kept, refused, types)
             kept, refused = [], []
     refused += [{"source": source, "dropped_by": work.name, **line} for line in bad]
     if not landed and not kept:
         said = "; ".join(f"{count:,} rows: {why}" for why, count in reasons.most_common(3)) or "it is empty"
         raise ValueError(f"nothing of {source} can be carried over: {said}")
     if kept or refused:
-        _land_shard(work, landed, kept, refused)
+        _land_shard(work, landed, kept, refused, types)
     for why, count in reasons.most_common(5):
         warn(f"{work.name}: {count:,} rows of {source} are not carried over: {why}")
 
 
-def _land_shard(work: Work, number: int, kept: list[dict[str, Any]], refused: list[dict[str, Any]]) -> int:
+def _land_shard(work: Work, number: int, kept: list[dict[str, Any]], refused: list[dict[str, Any]], types: Mapping[str, Any]) -> int:
     if refused:
-        work.land(f"{REJECTED}/{number:05d}.parquet", frame(refused))
-    work.land(f"{number:05d}.parquet", _typed(kept))
+        work.land(f"{REJECTED}/{number:05d}.parquet", frame(refused, types))
+    work.land(f"{number:05d}.parquet", _typed(kept, types))
     return 1
 
 
-def _typed(rows: list[dict[str, Any]]) -> pl.DataFrame:
+def _typed(rows: list[dict[str, Any]], types: Mapping[str, Any]) -> pl.DataFrame:
     """Rows as a frame; columns of responses are there, and typed, where any row has a response."""
-    made = frame(rows)
+    made = frame(rows, types)
     if "response" not in made.columns:
         return made
     ours = schema(RESPONSE)
@@ -149,22 +149,12 @@ def _read_all(
 
 def _finished(row: dict[str, Any], *, source: str, number: int, settings: Mapping[str, Any]) -> dict[str, Any]:
     """One of our rows with its ids and what was said for all of them."""
-    made = {**_of_our_types(row), **settings["constants"]}
+    made = {**of_our_types(row, OURS), **settings["constants"]}
     made["prompt_id"] = prompt_id(made["messages"])
     made["source"] = made.get("source") or source
     made["source_row"] = number if made.get("source_row") is None else made["source_row"]
     for name in ("answer", "checks"):
         made[name] = text_or_none(made.get(name))
-    return made
-
-
-def _of_our_types(row: dict[str, Any]) -> dict[str, Any]:
-    """The row with `their_NAME` for a column that bears a name of ours but holds something else."""
-    made = {}
-    for name, value in row.items():
-        wanted = (int if OURS[name].is_integer() else str) if name in OURS and name not in ("messages", "answer", "checks") else object
-        fits = value is None or (isinstance(value, wanted) and not (wanted is int and isinstance(value, bool)))
-        made[name if fits else f"their_{name}"] = value
     return made
 
 

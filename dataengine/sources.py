@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
+from dataengine.column_types import as_text, column, types_of
 from dataengine.columns import PROBLEM, schema
 from dataengine.lines import json_list, numbered_json_lines
 from dataengine.names import nearest
@@ -19,6 +20,11 @@ from dataengine.step import Step
 from dataengine.work import Work
 
 SHARD_ROWS = 20_000
+OURS = schema(PROBLEM)
+KNOWN = ".parquet, .json (one list), .jsonl or .ndjson, the last three also as .gz and .zst"
+REJECT = "Or pass bad_lines='reject' to set such lines aside."
+Numbered = Callable[[], Iterable[tuple[int, Mapping[str, Any]]]]
+"""(number, row) of a source from its beginning; called twice, as the types of columns are known when all rows were seen."""
 
 
 @dataclass(frozen=True)
@@ -95,37 +101,59 @@ def prompt_id(messages: Sequence[Mapping[str, str]]) -> str:
 def _make_from_file(work: Work) -> None:
     path: Path = work.settings["file"].path
     bad: list[dict[str, Any]] = []
-    given = numbered_rows(path, bad=bad if work.settings["bad_lines"] == "reject" else None)
-    _land_problems(work, given, source=path.name, bad=bad)
+    _land_problems(work, rows_of(path, bad if work.settings["bad_lines"] == "reject" else None), source=path.name, bad=bad)
 
 
-def numbered_rows(path: Path, *, bad: list[dict[str, Any]] | None = None) -> Iterator[tuple[int, dict[str, Any]]]:
-    """(number from 0, row) of a Parquet, JSON (one list) or JSON lines file; of JSON lines, the line's number less one."""
+def rows_of(path: Path, bad: list[dict[str, Any]] | None) -> Numbered:
+    """The numbered rows of a file, from the beginning at each call; lines that cannot be read are put into `bad`, where one is given."""
+
+    def again() -> Iterator[tuple[int, dict[str, Any]]]:
+        if bad is not None:
+            bad.clear()
+        return numbered_rows(path, bad=bad, hint=REJECT)
+
+    return again
+
+
+def numbered_rows(path: Path, *, bad: list[dict[str, Any]] | None = None, hint: str = "") -> Iterator[tuple[int, dict[str, Any]]]:
+    """(number from 0, row) of a Parquet, JSON (one list) or JSON lines file; of JSON lines, the line's number less one.
+
+    `hint` is what an error about a line says beside "Mend the line".
+    """
+    kind = Path(path.stem).suffix if path.suffix in (".gz", ".zst") else path.suffix
     if path.suffix == ".parquet":
+        yield from _parquet_rows(path)
+    elif kind == ".json":
+        yield from enumerate(json_list(path))
+    elif kind in (".jsonl", ".ndjson"):
+        yield from ((number - 1, row) for number, row in numbered_json_lines(path, bad=bad, hint=hint))
+    else:
+        raise ValueError(f"{path} is no file of rows by its name. Rows are read from {KNOWN}: write the file as one of them.")
+
+
+def _parquet_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    try:
         count = pl.scan_parquet(path).select(pl.len()).collect().item()
         for start in range(0, count, SHARD_ROWS):
             yield from enumerate(pl.scan_parquet(path).slice(start, SHARD_ROWS).collect().iter_rows(named=True), start=start)
-    elif path.suffix == ".json":
-        yield from enumerate(json_list(path))
-    else:
-        yield from ((number - 1, row) for number, row in numbered_json_lines(path, bad=bad))
+    except pl.exceptions.PolarsError as error:
+        raise ValueError(f"{path} cannot be read as Parquet: {error}") from None
 
 
 def _make_from_hub(work: Work) -> None:
     ask = work.settings
     found = hub_rows(**{name: ask[name] for name in ("dataset", "split", "subset", "revision")})
-    _land_problems(work, enumerate(found), source=f"{ask['dataset']}:{ask['split']}", bad=[])
+    _land_problems(work, lambda: enumerate(found), source=f"{ask['dataset']}:{ask['split']}", bad=[])
 
 
 def hub_rows(*, dataset: str, split: str, subset: str | None, revision: str | None) -> Iterable[dict[str, Any]]:
-    """The rows of a Hub dataset or a local dataset folder; ValueError where it cannot be read."""
+    """The rows of a Hub dataset or a local dataset folder, from the beginning each time; ValueError where it cannot be read."""
     import datasets
 
     try:
-        found = datasets.load_dataset(dataset, subset, split=split, revision=revision)
+        return datasets.load_dataset(dataset, subset, split=split, revision=revision)  # type: ignore[return-value]  # a split is rows
     except (OSError, ValueError) as error:  # not found, offline, unknown split or subset
         raise ValueError(f"the dataset {dataset!r} (split {split!r}) cannot be read: {error}") from error
-    return (dict(row) for row in found)
 
 
 def _make_from_gym(work: Work) -> None:
@@ -136,15 +164,15 @@ def _make_from_gym(work: Work) -> None:
     if ask["task"] not in known:
         raise ValueError(f"reasoning-gym has no task {ask['task']!r}. {nearest(ask['task'], known)}")
     task = reasoning_gym.create_dataset(ask["task"], size=ask["size"], seed=ask["seed"], **ask["task_settings"])
-    given = (
+    given = [
         {"question": row["question"], "answer": row["answer"], "checks": {"task": ask["task"], "entry": row}, "domain": "logic"}
         for row in task
-    )
-    _land_problems(work, enumerate(given), source=f"reasoning-gym:{ask['task']}", bad=[])
+    ]
+    _land_problems(work, lambda: enumerate(given), source=f"reasoning-gym:{ask['task']}", bad=[])
 
 
 def _make_from_rows(work: Work) -> None:
-    _land_problems(work, enumerate(work.settings["rows"]), source=work.name, bad=[])
+    _land_problems(work, lambda: enumerate(work.settings["rows"]), source=work.name, bad=[])
 
 
 def _make_head(work: Work) -> None:
@@ -153,69 +181,102 @@ def _make_head(work: Work) -> None:
     work.land("00000.parquet", shards.scan(work.inputs["data"]).head(work.settings["count"]).collect())
 
 
-def _land_problems(work: Work, given: Iterable[tuple[int, Mapping[str, Any]]], *, source: str, bad: list[dict[str, Any]]) -> None:
+def _land_problems(work: Work, given: Numbered, *, source: str, bad: list[dict[str, Any]]) -> None:
     """Land shards of problems; repeated prompts and unreadable lines go to rejected/."""
-    columns, constants = work.settings.get("columns", {}), work.settings.get("constants", {})
+    types = types_of_others(row for _, row in _problems(given, work, source=source))
     first_row: dict[str, int] = {}
     kept: list[dict[str, Any]] = []
     rejected: list[dict[str, Any]] = []
     landed = 0
-    for number, raw in given:
-        row = _problem(raw, columns=columns, constants=constants, source=source)
-        row.setdefault("source_row", number)
+    for number, row in _problems(given, work, source=source):
         seen = first_row.setdefault(row["prompt_id"], number)
         if seen == number:
             kept.append(row)
         else:
             rejected.append({**row, "dropped_by": work.name, "dropped_because": f"the same question as row {seen}"})
         if len(kept) == SHARD_ROWS:
-            work.land(f"{landed:05d}.parquet", frame(kept))
+            work.land(f"{landed:05d}.parquet", frame(kept, types))
             kept, landed = [], landed + 1
     if not first_row:
         raise ValueError(f"{source} has no rows: nothing to do. Check the file, its split and the column mapping.")
     rejected += [{"source": source, "dropped_by": work.name, **line} for line in bad]
     if rejected:
-        work.land(f"{REJECTED}/00000.parquet", frame(rejected))
+        work.land(f"{REJECTED}/00000.parquet", frame(rejected, types))
     if kept or not landed:
-        work.land(f"{landed:05d}.parquet", frame(kept))
+        work.land(f"{landed:05d}.parquet", frame(kept, types))
 
 
-def _problem(raw: Mapping[str, Any], *, columns: Mapping[str, str], constants: Mapping[str, str], source: str) -> dict[str, Any]:
-    for ours, theirs in columns.items():
-        if theirs not in raw:
-            raise ValueError(f"{source}: the mapping says {ours}={theirs!r}, but the rows have {', '.join(raw)}. {nearest(theirs, raw)}")
-    mapped = {ours: raw[theirs] for ours, theirs in columns.items()}
-    row = {**{key: value for key, value in raw.items() if key not in columns.values()}, **mapped, **constants}
+def _problems(given: Numbered, work: Work, *, source: str) -> Iterator[tuple[int, dict[str, Any]]]:
+    """(number, problem); ValueError names the row that is none, and a mapped column that no row has."""
+    columns, constants = work.settings.get("columns", {}), work.settings.get("constants", {})
+    missing, names = dict(columns), {}
+    for number, raw in given():
+        names = names or raw
+        missing = {ours: theirs for ours, theirs in missing.items() if theirs not in raw} if missing else missing
+        row = _problem(raw, columns=columns, constants=constants, where=f"{source}, row {number} (from 0)")
+        row["source"] = row.get("source") or source
+        row["source_row"] = number if row.get("source_row") is None else row["source_row"]
+        yield number, row
+    for ours, theirs in missing.items() if names else ():
+        raise ValueError(f"{source}: {_no_such(ours, theirs, names)}")
+
+
+def _no_such(ours: str, theirs: str, names: Iterable[str]) -> str:
+    return f"the mapping says {ours}={theirs!r}, but the rows have {', '.join(names)}. {nearest(theirs, names)}"
+
+
+def _problem(raw: Mapping[str, Any], *, columns: Mapping[str, str], constants: Mapping[str, str], where: str) -> dict[str, Any]:
+    mapped = {ours: raw.get(theirs) for ours, theirs in columns.items()}
+    row = of_our_types({**{key: value for key, value in raw.items() if key not in columns.values()}, **mapped, **constants}, OURS)
     question = row.pop("question", None)
     if row.get("messages") is None:
         if not isinstance(question, str) or not question.strip():
-            raise ValueError(
-                f"{source}: a row has neither messages nor question; it has {', '.join(raw)}. Map one: --columns question=THEIR_NAME"
-            )
+            gone = [(ours, theirs) for ours, theirs in columns.items() if ours in ("question", "messages") and theirs not in raw]
+            way_out = _no_such(*gone[0], raw) if gone else f"it has {', '.join(raw)}. Map one: --columns question=THEIR_NAME"
+            raise ValueError(f"{where}: a row has neither messages nor question; {way_out}")
         row["messages"] = [{"role": "user", "content": question}]
-    row["messages"] = [{"role": message["role"], "content": message["content"]} for message in row["messages"]]
-    row["prompt_id"] = prompt_id(row["messages"])
-    row.setdefault("source", source)
+    row["messages"] = _messages(row["messages"], where=where)
+    ours = prompt_id(row["messages"])
+    if row.get("prompt_id") not in (None, ours):
+        row["their_prompt_id"] = row["prompt_id"]
+    row["prompt_id"] = ours
     for name in ("answer", "checks"):
-        row[name] = _as_text(row.get(name))
+        row[name] = as_text(row.get(name))
     return row
 
 
-def _as_text(value: Any) -> str | None:
-    return value if value is None or isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+def _messages(given: Any, *, where: str) -> list[dict[str, str]]:
+    """The messages with role and content alone; ValueError where they are something else."""
+    if not isinstance(given, list) or not given:
+        raise ValueError(f"{where}: messages is {str(given)[:60]!r}; wanted is a list of {{role, content}}")
+    for message in given:
+        if not isinstance(message, Mapping) or not all(isinstance(message.get(name), str) for name in ("role", "content")):
+            raise ValueError(f"{where}: the message {str(message)[:60]!r} wants role and content, both texts; give its text as one")
+    return [{"role": message["role"], "content": message["content"]} for message in given]
 
 
-def frame(rows: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
-    """Rows as a frame: our problem columns first and typed, others as they come (as JSON text where their types differ)."""
-    known = schema(PROBLEM)
-    others = list(dict.fromkeys(key for row in rows for key in row if key not in known))
-    series = [pl.Series(name, [row.get(name) for row in rows], dtype=known[name]) for name in known]
-    return pl.DataFrame(series + [_series(name, [row.get(name) for row in rows]) for name in others])
+def of_our_types(row: Mapping[str, Any], ours: Mapping[str, Any]) -> dict[str, Any]:
+    """The row with `their_NAME` for a column that bears a name of ours but holds something else."""
+    made = {}
+    for name, value in row.items():
+        wanted = (int if ours[name].is_integer() else str) if name in ours and name not in ("messages", "answer", "checks") else object
+        fits = value is None or (isinstance(value, wanted) and not (wanted is int and isinstance(value, bool)))
+        made[name if fits else f"their_{name}"] = value
+    return made
 
 
-def _series(name: str, values: list[Any]) -> pl.Series:
-    try:
-        made = pl.Series(name, values, strict=True)
-    except (TypeError, pl.exceptions.PolarsError):
-        made = pl.Series(name, [_as_text(value) for value in values], dtype=pl.String)
-    return made.cast(pl.String) if made.dtype in (pl.Null, pl.Object) else made
+def types_of_others(rows: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """The types, over all rows of a source, of the columns that are none of ours."""
+    return types_of({name: value for name, value in row.items() if name not in OURS} for row in rows)
+
+
+def frame(rows: Sequence[Mapping[str, Any]], types: Mapping[str, Any] | None = None) -> pl.DataFrame:
+    """Rows as a frame: our problem columns first and typed, others of one type each, or as JSON text where there is none.
+
+    `types` are those of the whole source that these rows are a part of; without them the rows alone decide.
+    """
+    others = list(dict.fromkeys(name for row in rows for name in row if name not in OURS))
+    told = types or {}
+    typed = {**told, **types_of({name: row[name] for name in row if name in others and name not in told} for row in rows)}
+    ours = [pl.Series(name, [row.get(name) for row in rows], dtype=dtype) for name, dtype in OURS.items()]
+    return pl.DataFrame(ours + [column(name, [row.get(name) for row in rows], typed[name]) for name in others])

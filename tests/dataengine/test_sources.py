@@ -9,6 +9,7 @@ import pytest
 import zstandard
 
 from dataengine import shards
+from dataengine.bring import bring
 from dataengine.columns import PROBLEM, schema
 from dataengine.run import run
 from dataengine.sources import gym, head, hub, problems, prompt_id, rows
@@ -128,3 +129,67 @@ def test_gym_tasks_are_judged_by_their_own_scorer(tmp_path: Path) -> None:
 def test_head_takes_the_first_rows(tmp_path: Path) -> None:
     data = rows([{"question": f"{n}+1?"} for n in range(5)])
     assert shards.read(run(head(data, 2), tmp_path)).equals(shards.read(run(data, tmp_path)).head(2))
+
+
+def made_of(tmp_path: Path, *lines: dict[str, object], **settings: object) -> pl.DataFrame:
+    """The problems of a file of these JSON lines."""
+    file = write_lines(tmp_path / "p.jsonl", [json.dumps(line).encode() for line in lines])
+    return shards.read(run(problems(file, **settings), tmp_path))  # type: ignore[arg-type]
+
+
+def test_other_columns_keep_what_they_say(tmp_path: Path) -> None:
+    made = made_of(tmp_path, {"question": "a", "rate": 1, "scores": [1], "m": {}}, {"question": "b", "rate": 0.5, "scores": [0.5], "m": {}})
+    assert made.select("rate", "scores", "m").to_dict(as_series=False) == {
+        "rate": [1.0, 0.5],
+        "scores": [[1.0], [0.5]],
+        "m": ["{}", "{}"],
+    }
+
+
+def test_a_column_has_one_type_in_all_shards_of_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dataengine.sources.SHARD_ROWS", 2)
+    monkeypatch.setattr("dataengine.bring.SHARD_ROWS", 2)
+    given = [{"question": f"q{n}", "tags": ["x"] if n < 5 else "x", "meta": {"a": n, **({"b": 1} if n > 3 else {})}} for n in range(6)]
+    made = made_of(tmp_path, *given)
+    assert made["tags"].to_list() == ['["x"]'] * 5 + ["x"]
+    assert made["meta"].to_list() == [{"a": n, "b": 1 if n > 3 else None} for n in range(6)]
+    talk = [{"prompt": [{"role": "user", "content": f"q{n}"}], "solution": "1", "tags": ["x"] if n < 5 else "x"} for n in range(6)]
+    file = write_lines(tmp_path / "b.jsonl", [json.dumps(line).encode() for line in talk])
+    assert shards.read(run(bring(file), tmp_path))["tags"].to_list() == ['["x"]'] * 5 + ["x"]
+
+
+def test_a_name_of_ours_with_another_meaning_and_another_prompt_id_are_kept_as_theirs(tmp_path: Path) -> None:
+    made = made_of(tmp_path, {"question": "q", "license": ["mit"], "source": {"a": 1}, "source_row": "x7", "prompt_id": "abc"})
+    theirs = made.select("their_license", "their_source", "their_source_row", "their_prompt_id").row(0)
+    assert theirs == (["mit"], {"a": 1}, "x7", "abc")
+    assert made.select("license", "source", "source_row").row(0) == (None, "p.jsonl", 0)
+    again = made_of(tmp_path, {"question": "q", "prompt_id": made["prompt_id"][0]})
+    assert "their_prompt_id" not in again.columns
+
+
+@pytest.mark.parametrize(
+    "messages", ["[{}]", [{"role": "user"}], [{"role": "user", "content": None}], [{"role": "user", "content": ["a"]}], []]
+)
+def test_messages_that_are_none_are_named_by_file_and_row(tmp_path: Path, messages: object) -> None:
+    with pytest.raises(ValueError, match=r"p\.jsonl, row 1 .from 0.: .*role"):
+        made_of(tmp_path, {"question": "a"}, {"messages": messages})
+
+
+def test_a_mapped_column_that_some_rows_leave_out_is_null_there(tmp_path: Path) -> None:
+    mapping = {"answer": "A"}
+    assert made_of(tmp_path, {"question": "a"}, {"question": "b", "A": 3}, columns=mapping)["answer"].to_list() == [None, "3"]
+    with pytest.raises(ValueError, match=r"answer='A', but the rows have question, B\. "):
+        made_of(tmp_path, {"question": "a", "B": 3}, {"question": "b"}, columns=mapping)
+
+
+def test_a_file_that_is_not_what_its_name_says_is_a_clear_error(tmp_path: Path) -> None:
+    (tmp_path / "p.parquet").write_bytes(b"hello")
+    (tmp_path / "p.csv").write_text("question,answer\n1,2\n")
+    for name, said in (("p.parquet", "cannot be read as Parquet"), ("p.csv", "Rows are read from .parquet, .json")):
+        with pytest.raises(ValueError, match=said):
+            run(problems(tmp_path / name), tmp_path)
+
+
+def test_a_packed_json_list_is_read(tmp_path: Path) -> None:
+    (tmp_path / "p.json.gz").write_bytes(gzip.compress(b'[{"question": "1+1?"}]'))
+    assert len(shards.read(run(problems(tmp_path / "p.json.gz"), tmp_path))) == 1
