@@ -92,14 +92,6 @@ class KeyTable:
         there = slots >= 0
         self._places[slots[there]] = (new | tags)[there]
 
-    def drop_file(self, file: int) -> int:
-        """Forget every key that is kept in this file; how many there were."""
-        inside = (self._heads != 0) & ((self._places >> np.uint64(AT_BITS) & np.uint64((1 << FILE_BITS) - 1)) == file)
-        heads, places = self._heads[~inside & (self._heads != 0)], self._places[~inside & (self._heads != 0)]
-        self._heads, self._places, self._count = np.zeros_like(self._heads), np.zeros_like(self._places), 0
-        self._fill(heads, places)
-        return int(inside.sum())
-
     def _find(self, head: int, tag: int) -> tuple[int, bool]:
         """The key's slot, or the free one where it would go."""
         mask = len(self._heads) - 1

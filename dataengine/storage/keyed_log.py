@@ -5,7 +5,8 @@ What is promised, whatever happens (`kill -9`, power cut, full disk, a clock tha
 - A row that `add` has returned from survives the death of the process. Its line is with the operating system by then; the disk is
   forced once a second by a thread of its own, and by `sync` (before a shard that depends on it lands), so that a power cut costs a
   second of rows, and never one that a landed shard holds.
-- A row is there once. Half a line, or one that a bad disk has changed, is noticed by its checksum, named, and counts as missing.
+- A row is there once. Half a line, or one that a bad disk has changed, is noticed by its checksum, named, and counts as missing; so does
+  a Parquet file, of which nothing is read before its checksum was compared, once, when the folder is opened.
 - Nothing is keyed, ordered or decided by the clock; intervals are measured on a clock that never jumps.
 - One writer: a second process is told who holds the folder. Within the process every method may be called from any thread.
 
@@ -61,8 +62,7 @@ class _File:
     last: int
     """The segments it is or covers."""
     checksum: str = ""
-    """Of a Parquet file; compared when it is first read."""
-    trusted: bool = False
+    """Of a Parquet file."""
     gone: bool = False
     """A segment that was packed."""
 
@@ -117,11 +117,9 @@ class KeyedLog:
 
     def marked(self, key: bytes) -> bool | None:
         """Whether the key's row is a marked one; None where there is no whole row of this key."""
-        while True:
-            with self._lock:
-                place = self._table.get(key)
-            if place is None or self._trusted(place.file):
-                return None if place is None else place.mark
+        with self._lock:
+            place = self._table.get(key)
+        return None if place is None else place.mark
 
     def add(self, key: bytes, row: Mapping[str, Any]) -> None:
         """Keep one row, in place of an earlier one of this key; it survives the death of this process from here on. Raises DiskFull."""
@@ -176,7 +174,9 @@ class KeyedLog:
         for unfinished in self.folder.glob(".*.tmp"):
             unfinished.unlink()
         logs = {int(path.stem): path for path in self.folder.glob("*.log")}
-        packed = [file for file in self._packed_files() if self._covered_deleted(file, logs)]
+        packed = self._packed_files()
+        for number in [n for n in logs if any(file.first <= n <= file.last for file in packed)]:
+            logs.pop(number).unlink()  # we were killed before that
         files = [*packed, *(_File(path, number, number) for number, path in logs.items())]
         for file in sorted(files, key=lambda file: file.first):
             self._files.append(file)
@@ -184,10 +184,10 @@ class KeyedLog:
         self._number = max((file.last for file in files), default=-1) + 1
 
     def _packed_files(self) -> list[_File]:
-        """The Parquet files; one that lies within another (which only a copied folder can hold) is left out."""
+        """The Parquet files that are whole; one that lies within another (which only a copied folder can hold) is left out."""
         found = []
         for path in self.folder.glob("*.parquet"):
-            if named := PACKED.fullmatch(path.name):
+            if (named := PACKED.fullmatch(path.name)) and _is_whole(path, checksum=named[3]):
                 found.append(_File(path, int(named[1]), int(named[2]), checksum=named[3]))
         found.sort(key=lambda file: (file.first, -file.last))
         kept: list[_File] = []
@@ -196,30 +196,13 @@ class KeyedLog:
                 kept.append(file)
         return kept
 
-    def _covered_deleted(self, file: _File, logs: dict[int, Path]) -> bool:
-        """Delete the segments that a Parquet file covers, it is whole and we were killed before that; or else the Parquet file."""
-        covered = [number for number in logs if file.first <= number <= file.last]
-        if covered and digest(file.path)[:16] != file.checksum:
-            file.path.unlink()
-            return False
-        for number in covered:
-            logs.pop(number).unlink()
-        return True
-
     def _index_log(self, number: int) -> None:
         for body, at, _ in crc_lines.whole(self._files[number].path):
             row = json.loads(body)
             self._table.put(bytes.fromhex(row["key"]), Place(number, at, bool(self.mark) and row.get(self.mark) is not None))
 
     def _index_packed(self, number: int) -> None:
-        file = self._files[number]
-        columns = ["key_head", "key_tail", *([self.mark] if self.mark else [])]
-        try:
-            rows = pl.read_parquet(file.path, columns=columns)
-        except (pl.exceptions.PolarsError, OSError) as error:
-            warn(f"{file.path} is damaged ({error}): what it held is made again")
-            file.path.unlink()
-            return
+        rows = pl.read_parquet(self._files[number].path, columns=["key_head", "key_tail", *([self.mark] if self.mark else [])])
         self._table.put_many(rows["key_head"].to_numpy(), rows["key_tail"].to_numpy(), self._places(number, rows))
 
     def _places(self, number: int, rows: pl.DataFrame) -> Any:
@@ -234,7 +217,7 @@ class KeyedLog:
             self._out = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o644)
         except OSError as error:
             raise _named(error, self.folder) from error
-        self._files.append(_File(path, self._number, self._number, trusted=True))
+        self._files.append(_File(path, self._number, self._number))
         self._number, self._size, self._writing = self._number + 1, 0, len(self._files) - 1
         sync_folder(self.folder)
 
@@ -321,7 +304,7 @@ class KeyedLog:
         path = self.folder / f"{files[0].first:06d}-{files[-1].last:06d}-{checksum}.parquet"
         write_atomically(path, lambda out: out.write(whole))
         with self._lock:
-            self._files.append(_File(path, files[0].first, files[-1].last, checksum=checksum, trusted=True))
+            self._files.append(_File(path, files[0].first, files[-1].last, checksum=checksum))
             new = self._places(len(self._files) - 1, rows)
             marks = new & np.uint64(1 << MARK_BIT)
             self._table.move_many(rows["key_head"].to_numpy(), rows["key_tail"].to_numpy(), old=places | marks, new=new)
@@ -330,23 +313,6 @@ class KeyedLog:
             file.path.unlink()
 
     # Reading
-
-    def _trusted(self, number: int) -> bool:
-        """Whether a file is what was written; a damaged one is forgotten with all its rows."""
-        file = self._files[number]
-        if not file.trusted and file.checksum:
-            try:
-                good = digest(file.path)[:16] == file.checksum
-            except FileNotFoundError:
-                good = False
-            if not good:
-                with self._lock:
-                    lost = self._table.drop_file(number)
-                warn(f"{file.path} is damaged (checksum differs): its {lost} rows are made again")
-                file.path.unlink(missing_ok=True)
-                return False
-        file.trusted = True
-        return True
 
     def _packed_row(self, place: Place) -> dict[str, Any]:
         number, group = place.file, place.at // GROUP
@@ -368,6 +334,20 @@ class KeyedLog:
     def _raise_failure(self) -> None:
         if self._failed is not None:
             raise Stopped(f"{self.folder} can no longer be kept: {self._failed}. What was stored is safe: run again") from self._failed
+
+
+def _is_whole(path: Path, *, checksum: str) -> bool:
+    """Whether a Parquet file is what was written; a damaged one goes, with all its rows."""
+    try:
+        found = digest(path)[:16]
+    except OSError as error:
+        if error.errno != errno.EIO:  # whatever else keeps us from reading says nothing about its rows
+            raise
+        found = "unreadable"
+    if found != checksum:
+        warn(f"{path} is damaged (checksum differs): its rows are made again")
+        path.unlink()
+    return found == checksum
 
 
 def _frame(bodies: Sequence[bytes], schema: Mapping[str, Any]) -> pl.DataFrame:

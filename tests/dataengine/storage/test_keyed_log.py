@@ -164,6 +164,39 @@ def test_a_damaged_parquet_file_is_named_and_everything_in_it_is_missing(
     assert f"{packed} is damaged" in capsys.readouterr().err
 
 
+def test_wherever_a_bit_of_a_parquet_file_flips_no_wrong_row_is_read_and_nothing_breaks(tmp_path: Path) -> None:
+    with log_at(tmp_path, segment=1 << 20) as log:
+        for number in range(100):
+            log.add(key(number), row(number, text=f"text {number}"))
+    with log_at(tmp_path) as log:
+        log.compact()
+    packed = next(tmp_path.glob("*.parquet"))
+    content = packed.read_bytes()
+    for at in (0, 3, *range(4, len(content), len(content) // 20), len(content) - 6, len(content) - 1):
+        damaged = bytearray(content)
+        damaged[at] ^= 1 << at % 8
+        packed.write_bytes(damaged)
+        with log_at(tmp_path) as log:
+            assert len(log) == 0
+            with pytest.raises(KeyError):
+                log.get(key(0))
+
+
+def test_segments_that_a_damaged_parquet_file_should_hold_are_read_instead_of_it(tmp_path: Path) -> None:
+    with log_at(tmp_path, segment=1 << 20) as log:
+        for number in range(10):
+            log.add(key(number), row(number, text="plain"))
+    segment = next(tmp_path.glob("*.log"))
+    lines = segment.read_bytes()
+    with log_at(tmp_path) as log:
+        log.compact()
+    packed = next(tmp_path.glob("*.parquet"))
+    packed.write_bytes(packed.read_bytes()[:-1])
+    segment.write_bytes(lines)
+    with log_at(tmp_path) as log:
+        assert [log.get(key(number))["text"] for number in range(10)] == ["plain"] * 10
+
+
 def test_readers_and_the_writer_go_on_while_segments_are_packed(tmp_path: Path) -> None:
     wrong: list[object] = []
     done = threading.Event()
