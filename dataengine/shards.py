@@ -182,9 +182,12 @@ def _difference(folder: Path, landed: Landed) -> str | None:
 
 
 def journal(folder: Path, landed: Landed) -> None:
-    """Note that a file of an unfinished folder has landed."""
-    with (folder / JOURNAL).open("ab") as file:
-        file.write(json.dumps(asdict(landed)).encode() + b"\n")
+    """Note that a file of an unfinished folder has landed; what a full disk or a kill left half-written stays a line of its own."""
+    with (folder / JOURNAL).open("ab+") as file:
+        if file.tell():
+            file.seek(-1, os.SEEK_END)
+        torn = file.read(1) not in (b"", b"\n")
+        file.write(b"\n" * torn + json.dumps(asdict(landed)).encode() + b"\n")
         file.flush()
         os.fsync(file.fileno())
 
@@ -212,12 +215,10 @@ def whole_shards(folder: Path, *, report: Callable[[str], None]) -> dict[str, La
 
 
 def journal_lines(journal: bytes) -> Iterator[Landed]:
-    """What a journal says has landed."""
-    for line in journal.splitlines():
-        try:
+    """What a journal says has landed; the shard of a torn line is made again."""
+    for line in journal.split(b"\n"):
+        with contextlib.suppress(ValueError, TypeError):
             yield Landed(**json.loads(line))
-        except (ValueError, TypeError):
-            return  # a torn last line: its shard is made again
 
 
 def shard_paths(folder: Path, part: str = "") -> list[Path]:

@@ -108,3 +108,14 @@ def test_a_full_disk_is_an_error_of_the_system_with_its_number(tmp_path: Path) -
     if done.returncode == 77 or b"unshare" in done.stderr:
         pytest.skip(f"no mount namespaces here: {done.stderr.decode()}")
     assert done.stdout.decode() == "28 []\n28 []\n", done.stderr.decode()
+
+
+def test_a_torn_journal_line_hides_no_shard_that_lands_after_it(tmp_path: Path) -> None:
+    rows = pl.DataFrame({"a": [1]})
+    shards.journal(tmp_path, shards.land(tmp_path, "00000.parquet", rows))
+    with (tmp_path / shards.JOURNAL).open("ab") as journal:
+        journal.write(b'{"file": "00001.parquet", "by')
+    for number in range(1, 4):
+        shards.journal(tmp_path, shards.land(tmp_path, f"{number:05d}.parquet", rows))
+    assert sorted(shards.whole_shards(tmp_path, report=print)) == [f"{number:05d}.parquet" for number in range(4)]
+    assert len((tmp_path / shards.JOURNAL).read_bytes().splitlines()) == 5
