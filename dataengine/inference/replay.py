@@ -6,14 +6,19 @@ import hashlib
 import math
 from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
-from dataengine.inference.engine import Response, Sampling
+from dataengine.inference.engine import FinishReason, Response, Sampling
+from dataengine.inference.served_reply import ENDED
+from dataengine.names import nearest
 from dataengine.own_version import own_version
 
-DEFAULTS = {"finish_reason": "stop", "prompt_tokens": 0, "response_tokens": 0, "model": "replay"}
-"""What stands in for a column that a recording lacks."""
+DEFAULTS: dict[str, Any] = {"finish_reason": "stop", "prompt_tokens": 0, "response_tokens": 0, "model": "replay"}
+"""What stands in for a column that a recording lacks, or some of its shards or rows."""
+REASONS: dict[str, FinishReason] = {**ENDED, "prompt_too_long": "prompt_too_long", "refused": "refused"}
+"""How recordings say that a response is over: our words, and those of servers."""
 
 
 class ReplayEngine:
@@ -33,7 +38,7 @@ class ReplayEngine:
         if not shards:
             raise ValueError(f"{path} holds no recorded responses: give a folder of .parquet files with the columns prompt and response")
         read = pl.read_ndjson if path.suffix == ".jsonl" else pl.read_parquet
-        return cls.of_rows(pl.concat([read(shard) for shard in shards], how="diagonal"), prefill=prefill)
+        return cls.of_rows(pl.concat([read(shard) for shard in shards], how="diagonal_relaxed"), prefill=prefill)
 
     @classmethod
     def of_rows(cls, rows: pl.DataFrame, *, prefill: str = "") -> ReplayEngine:
@@ -45,13 +50,11 @@ class ReplayEngine:
         """
         if missing := [name for name in ("prompt", "response") if name not in rows.columns]:
             raise ValueError(f"recorded responses lack the column {', '.join(missing)}; there are {', '.join(rows.columns)}: rename them")
-        if "sample" not in rows.columns:
-            rows = rows.with_columns(sample=pl.int_range(pl.len()).over("prompt"))
+        rows = _with_all_columns(rows)
         recorded: dict[str, list[Response]] = {}
         for row in rows.sort("sample").iter_rows(named=True):
-            recorded.setdefault(row["prompt"], []).append(_response({**DEFAULTS, **row}, prefill))
-        models = rows["model"].unique(maintain_order=True).to_list() if "model" in rows.columns else [DEFAULTS["model"]]
-        return cls(recorded, model=", ".join(models))
+            recorded.setdefault(row["prompt"], []).append(_response(row, prefill))
+        return cls(recorded, model=", ".join(rows["model"].unique(maintain_order=True)) or DEFAULTS["model"])
 
     @property
     def capacity(self) -> int:
@@ -73,11 +76,27 @@ class ReplayEngine:
         """Nothing to give back."""
 
 
+def _with_all_columns(rows: pl.DataFrame) -> pl.DataFrame:
+    """The rows with nothing missing: samples are counted where a prompt has responses without a number."""
+    counted = pl.int_range(pl.len()).over("prompt")
+    known = pl.col("sample") if "sample" in rows.columns else pl.lit(None, dtype=pl.Int64)
+    rows = rows.with_columns(sample=pl.when(known.is_null().any().over("prompt")).then(counted).otherwise(known))
+    filled = [pl.col(name).fill_null(value) if name in rows.columns else pl.lit(value).alias(name) for name, value in DEFAULTS.items()]
+    rows = rows.with_columns(filled).with_columns(pl.col("finish_reason").str.to_lowercase())
+    if unknown := sorted(set(rows["finish_reason"].unique()) - REASONS.keys()):
+        raise ValueError(
+            f"{len(rows.filter(pl.col('finish_reason').is_in(unknown)))} recorded responses have the finish_reason "
+            f"{', '.join(map(repr, unknown))}, which says nothing about how they ended: leave them out, or put one of ours in its place. "
+            f"{nearest(unknown[0], REASONS)}"
+        )
+    return rows.with_columns(pl.col("finish_reason").replace_strict(REASONS, return_dtype=pl.String))
+
+
 def _response(row: dict, prefill: str) -> Response:
     text = row["response"] or ""
     if text and not text.startswith(prefill):
         raise ValueError(f"a recorded response does not begin with the prefill {prefill!r} but with {_short(text)}: set the right prefill")
-    tokens = row["response_tokens"] or 0
+    tokens = row["response_tokens"]
     return Response(
         sample=row["sample"],
         token_ids=[-1] * tokens,

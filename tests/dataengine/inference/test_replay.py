@@ -73,3 +73,25 @@ def test_recordings_that_cannot_be_read_say_what_is_missing(tmp_path: Path) -> N
         ReplayEngine.of_rows(ROWS, prefill="<thought>")
     with pytest.raises(ValueError, match="no recorded responses"):
         ReplayEngine.of(tmp_path)
+
+
+def test_a_shard_that_lacks_columns_is_read_beside_one_that_has_them(tmp_path: Path) -> None:
+    whole = {"prompt": "p", "response": "x", "sample": 0, "finish_reason": "length", "response_tokens": 3, "prompt_tokens": 5, "model": "m"}
+    pl.DataFrame([whole]).write_parquet(tmp_path / "0.parquet")
+    pl.DataFrame({"prompt": ["q", "q"], "response": ["y", "z"]}).write_parquet(tmp_path / "1.parquet")
+    engine = ReplayEngine.of(tmp_path)
+    assert [one.finish_reason for one in ask(engine, "p", [0])] == ["length"]
+    found = ask(engine, "q", [0, 1])
+    assert [(one.text, one.finish_reason, len(one.token_ids), one.prompt_tokens) for one in found] == [
+        ("y", "stop", 0, 0),
+        ("z", "stop", 0, 0),
+    ]
+    assert engine.model == "m, replay"
+
+
+def test_how_a_recording_says_that_a_response_is_over_becomes_our_word_or_is_refused_by_name() -> None:
+    said = {"EOS": "stop", "max_tokens": "length", "content_filter": "refused", "prompt_too_long": "prompt_too_long"}
+    engine = ReplayEngine.of_rows(pl.DataFrame({"prompt": ["p"] * 4, "response": [*"abcd"], "finish_reason": list(said)}))
+    assert [one.finish_reason for one in ask(engine, "p", [0, 1, 2, 3])] == list(said.values())
+    with pytest.raises(ValueError, match=r"1 recorded responses have the finish_reason 'abort'.*There are: content_filter"):
+        ReplayEngine.of_rows(pl.DataFrame({"prompt": ["p"] * 2, "response": ["x", "y"], "finish_reason": ["stop", "abort"]}))
