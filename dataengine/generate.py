@@ -53,7 +53,7 @@ def _make(work: Work) -> None:
         with work.bar(total=sum(len(todo) for _, todo in missing), unit="responses") as bar:
             asyncio.run(_ask_all(Asking(engine, responses, sampling), missing, bar))
         responses.sync()
-        for number, start in enumerate(range(0, len(problems), SHARD_PROMPTS)):
+        for number, start in enumerate(range(0, max(1, len(problems)), SHARD_PROMPTS)):  # no problem at all: a shard with the columns alone
             part = slice(start, start + SHARD_PROMPTS)
             if f"{number:05d}.parquet" not in work.landed:
                 asked = [(prompt, range(count)) for prompt, count in zip(prompts[part], counts[part], strict=True)]
@@ -92,4 +92,11 @@ def _counts(problems: pl.DataFrame, samples: int | str) -> list[int]:
         return [samples] * len(problems)
     if samples not in problems.columns:
         raise ValueError(f"samples={samples!r} names no column of the problems. {nearest(samples, problems.columns)}")
-    return problems[samples].to_list()
+    counts = problems[samples].to_list()
+    for row, count in enumerate(counts):
+        if not isinstance(count, int) or isinstance(count, bool) or count < 0:
+            raise ValueError(
+                f"samples={samples!r}: row {row} of the problems says {count!r} there, and a number of samples is a whole number, "
+                "0 or more: fill the column in, or leave the row out"
+            )
+    return counts

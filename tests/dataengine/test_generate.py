@@ -14,6 +14,7 @@ from dataengine.run import run
 from dataengine.sources import rows
 from dataengine.step import Model, Step
 from dataengine.templates import QUESTION, Template
+from dataengine.work import Work
 from tests.dataengine import roads
 
 
@@ -41,6 +42,25 @@ def test_a_column_may_say_how_many_samples_each_problem_gets(model: Path, tmp_pa
     assert found.group_by("wanted").agg(pl.len()).sort("wanted").rows() == [(1, 1), (2, 2), (3, 3)]
     with pytest.raises(ValueError, match="Did you mean 'wanted'"):
         made(generate(problems, Model.at(model), samples="wnted", **settings), tmp_path)
+
+
+@pytest.mark.parametrize("wrong", [None, 1.5, -1, "two"])
+def test_a_number_of_samples_that_is_none_is_refused_by_column_and_row(model: Path, tmp_path: Path, wrong: object) -> None:
+    problems = rows([{"question": "1?", "wanted": wrong if isinstance(wrong, float | str) else 1}, {"question": "2?", "wanted": wrong}])
+    step = generate(problems, Model.at(model), samples="wanted", template=QUESTION, sampling=Sampling(max_tokens=4))
+    with pytest.raises(ValueError, match=r"samples='wanted': row [01] of the problems says .* a whole number, 0 or more"):
+        made(step, tmp_path)
+
+
+def test_an_empty_input_makes_an_empty_folder_with_its_columns(model: Path, tmp_path: Path) -> None:
+    nothing = Step(name="nothing", make=_make_nothing)
+    found = made(generate(nothing, Model.at(model), samples=2, template=QUESTION, sampling=Sampling(max_tokens=4)), tmp_path)
+    assert found.height == 0
+    assert dict(found.schema) == {**schema(PROBLEM), **schema(RESPONSE)}
+
+
+def _make_nothing(work: Work) -> None:
+    work.land("00000.parquet", pl.DataFrame(schema=schema(PROBLEM)))
 
 
 def test_a_prefilled_beginning_is_part_of_the_prompt_and_of_the_recorded_response(model: Path, tmp_path: Path) -> None:
