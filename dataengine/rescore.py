@@ -109,13 +109,19 @@ def _with_verdict_before(rows: pl.DataFrame, rejected: pl.DataFrame | None) -> p
 def _sampled(rows: pl.DataFrame, bars: Sequence[Bar]) -> list[Sampled]:
     """What the bars say of each row; one that was cut off or not answered is not judged."""
     columns = columns_read(bars, rows.schema)
-    finished = (rows["finish_reason"] == "stop").to_list() if "finish_reason" in rows.columns else [True] * len(rows)
+    reasons = _column(rows, "finish_reason", "stop")
+    finished = [reason == "stop" for reason in reasons]
     judged = rows.filter(pl.Series(finished, dtype=pl.Boolean)).select(list(columns))
     found = iter(scored(bars, columns, judged.rows(), [0] * len(judged)))
-    caps = rows["cap"].to_list() if "cap" in rows.columns else [None] * len(rows)
+    tokens_of, caps = _column(rows, "response_tokens", 0), _column(rows, "cap", None)
     made = []
-    for whole, reason, tokens, cap in zip(finished, rows["finish_reason"].to_list(), rows["response_tokens"].to_list(), caps, strict=True):
+    for whole, reason, tokens, cap in zip(finished, reasons, tokens_of, caps, strict=True):
         scores = {name: Score(*score) for name, score in next(found).items()} if whole else {}
-        outcome = Outcome(accepted(bars, scores), tokens or 0, truncated=reason == "length")
+        outcome = Outcome(accepted(bars, scores), tokens, truncated=reason == "length")
         made.append(Sampled(outcome, reason, cap, scores))
     return made
+
+
+def _column(rows: pl.DataFrame, name: str, default: Any) -> list[Any]:
+    """A column's values, with the default where the rows have no such column, or nothing in it."""
+    return [default if value is None else value for value in rows[name]] if name in rows.columns else [default] * len(rows)

@@ -16,7 +16,9 @@ from dataengine.machine import Machine
 from dataengine.rescore import folder_here, moved, rescore
 from dataengine.run import run
 from dataengine.sampling import prompt_blocks
+from dataengine.step import Step
 from dataengine.templates import QUESTION
+from dataengine.work import Work
 from tests.dataengine import judging
 from tests.dataengine.simulated import BARS, MODEL, Simulated, made_with, problems, sampled
 
@@ -65,6 +67,19 @@ def test_generated_and_kept_rows_can_be_judged_again(tmp_path: Path) -> None:
     again = run(rescore(kept, BARS), tmp_path, machine=Machine(workers=1))
     assert moved(again).filter(pl.col("before") != pl.col("now")).is_empty()
     assert shards.read(again).sort("row_id")["row_id"].equals(shards.read(rated).sort("row_id")["row_id"])
+
+
+def test_rows_that_do_not_say_how_they_ended_are_judged_as_they_are(tmp_path: Path) -> None:
+    made = generate(problems(5), MODEL, samples=2, template=QUESTION, sampling=Sampling(max_tokens=900))
+    whole = shards.read(made_with(Simulated(), made, tmp_path))
+    bare = Step(name="bare", make=_make_bare, settings={"rows": whole.drop("finish_reason", "response_tokens").to_dicts()})
+    found = run(rescore(bare, BARS), tmp_path, machine=Machine(workers=1))
+    assert len(everything(found)) == 10
+    assert everything(found)["accepted"].null_count() == 0
+
+
+def _make_bare(work: Work) -> None:
+    work.land("00000.parquet", pl.DataFrame(work.settings["rows"]))
 
 
 def test_the_verb_judges_by_the_folders_own_bars_and_shows_what_moved(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
