@@ -93,9 +93,10 @@ def cap(lengths: Lengths, *, patience: float) -> int | None:
     Chances of ending in a bin come from the responses that reached it (Kaplan and Meier 1958: what a cap cut says nothing beyond the cap).
     What chance may have hidden is assumed (Lindy's law): one response more went on there, as long again as it had run, and was right.
     """
-    if not lengths.enough_for_a_cap:
+    tokens = sum(lengths.tokens.values())
+    if not lengths.enough_for_a_cap or not tokens:  # a recording or a server that tells no tokens
         return None
-    fresh = lengths.number["accepted"] / sum(lengths.tokens.values())
+    fresh = lengths.number["accepted"] / tokens
     accepted, other, capped = (lengths.in_bin[ending] for ending in ("accepted", "other", "capped"))
     reached = [0] * (BINS + 1)
     for bin_ in range(BINS - 1, -1, -1):

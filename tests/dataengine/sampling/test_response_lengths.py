@@ -39,3 +39,10 @@ def test_nothing_is_cut_before_a_fresh_response_is_known_or_where_nothing_long_w
     assert cap(lengths_of(200, sigma=0.4, stragglers=50), patience=4) is None
     assert cap(lengths_of(4000, sigma=0.1), patience=4) is None
     assert cap(lengths_of(4000, sigma=0.4, stragglers=100, right=0.0), patience=4) is None
+
+
+def test_nothing_is_cut_where_nobody_tells_how_many_tokens_a_response_has() -> None:
+    known = Lengths()
+    for number in range(1_000):
+        known.add("accepted" if number % 2 else "other", 0)
+    assert cap(known, patience=4.0) is None
