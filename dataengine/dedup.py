@@ -58,6 +58,7 @@ def dedup(
         make=_make_signatures,
         inputs={"data": data},
         settings={"on": list(on), "near": similarity is not None},
+        version="2",  # that of bare words, dataengine/kernels/hashed_words.py
     )
     settings = {"on": list(on), "similarity": similarity, "within": list(within), "prefer": prefer}
     return Step(name=name, make=_make, inputs={"data": data, "signatures": signatures}, settings=settings)
@@ -168,6 +169,10 @@ def _rows(work: Work) -> pl.DataFrame:
         for wanted in (*within, *([column] if column else [])):
             if wanted not in there:
                 raise ValueError(f"dedup: there is no column {wanted!r} in {path.name}. {nearest(wanted, there)}")
+        if nested := [wanted for wanted in within if there[wanted].is_nested()]:
+            raise ValueError(
+                f"dedup compares within equal values, and the column {nested[0]!r} holds {there[nested[0]]}: name one of texts or numbers"
+            )
         if column and not (there[column].is_numeric() or there[column] in (pl.Boolean, pl.Null)):
             raise ValueError(f"dedup prefers by numbers, and the column {column!r} holds {there[column]}; or prefer {' or '.join(PREFER)}")
         read: dict[str, pl.Expr] = {}

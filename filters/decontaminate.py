@@ -19,6 +19,7 @@ import polars as pl
 
 from dataengine import shards
 from dataengine.columns import CONTAMINATION, schema
+from dataengine.kernels.hashed_words import VERSION
 from dataengine.shards import REJECTED
 from dataengine.step import Step
 from dataengine.texts import text_of
@@ -29,7 +30,10 @@ from filters.leaks import Index, index_of, longest_leaks
 
 HITS = "hits"
 """The sub-folder of the hits: one row for each text and each problem found in it."""
-NORMALISATION = "bare words 1: NFKD, lower case, no accents or punctuation, Han and kana by character (dataengine/kernels/hashed_words.py)"
+NORMALISATION = (
+    f"bare words {VERSION}: NFKD, lower case, no accents, punctuation or characters of no width, Han and kana by character, raised digits "
+    "apart (dataengine/kernels/hashed_words.py)"
+)
 EXACT, FUZZY = "exact", "fuzzy"
 HIT = {name: dtype for name, dtype in schema(CONTAMINATION).items() if name not in ("row_id", "prompt_id")}
 COUNTED = ["row", "prompt_id", "column", "kind", "set", "problem"]

@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-import zstandard
 
 from dataengine.lines import json_lines
 from dataengine.shards import REJECTED, is_finished
@@ -115,17 +113,15 @@ def problems_in(file: Path, *, name: str | None = None, columns: Columns = ()) -
     try:
         rows = pl.read_parquet(file).iter_rows(named=True) if file.suffix == ".parquet" else _lines(file)
         yield from _problems(rows, where=str(file), name=name or file.name.split(".")[0], columns=columns)
-    except (OSError, EOFError, zlib.error, zstandard.ZstdError, pl.exceptions.PolarsError) as error:
+    except (OSError, pl.exceptions.PolarsError) as error:
         raise ValueError(f"{file} cannot be read ({error}). {UNCHECKED}") from error
 
 
 def _lines(file: Path) -> Iterator[Mapping[str, Any]]:
-    if file.suffix == ".zst":
-        unpacked = zstandard.ZstdDecompressor().decompressobj()
-        unpacked.decompress(file.read_bytes())
-        if not unpacked.eof:  # its reader takes what is there for everything
-            raise EOFError("the file ends within a compressed block")
-    yield from json_lines(file)
+    try:
+        yield from json_lines(file)
+    except ValueError as error:
+        raise ValueError(f"{error}. {UNCHECKED}") from error
 
 
 def _hub_rows(name: str) -> Iterable[Mapping[str, Any]]:

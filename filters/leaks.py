@@ -63,7 +63,7 @@ class Index:
     """Entry of each question of fewer than n words, by the hash of its words: a text that is nothing else is found."""
 
 
-@batch_scorer
+@batch_scorer(version="2")
 def not_leaked(response: pl.Series, *, against: Path, n: int = 10) -> list[Score]:
     """1 for a text without a run of `n` words of the problems in `against`, else 0 with the longest run named.
 

@@ -1,10 +1,12 @@
 """The words of many texts in one pass: where they stand and a 64-bit hash of each, for repetition, leaks and near-duplicates.
 
-There are two readings of a word, made together:
+There are two readings of a word:
 
 * A *written* word is what stands between white space (Python's `str.split`), with all its signs: repetition counts these.
 * A *bare* word is a run of letters and digits without case, accents and width, so that `Café,` and `CAFE` are one: leaks and
-  near-duplicates compare these. What lies between them (space, punctuation, LaTeX signs) does not matter.
+  near-duplicates compare these. What lies between them (space, punctuation, LaTeX signs, `<sup>` and `<sub>`) does not matter, nor do
+  soft hyphens and zero-width characters inside a word. A character that stands for several letters is these (a ligature is its letters,
+  a Korean syllable its jamo), and raised or lowered digits are a word of their own, so that `x²` is `x^2`.
 
 In both, each Han, Hiragana and Katakana character is a word by itself. Chinese and Japanese are written without spaces, a dictionary
 would make the number depend on its edition (and cost a hundred times as much), and n characters in order are as telling as
@@ -28,8 +30,17 @@ import pyarrow as pa
 
 from dataengine.kernels.hashing import HASH, code_point, compiled, mixed
 
-SEPARATOR, SPACE, LETTER, MARK, OWN = range(5)
-"""What a character does: signs end a bare word, space ends both kinds, marks are silent in a bare word, OWN is a word by itself."""
+SEPARATOR, SPACE, LETTER, MARK, OWN, RAISED = range(6)
+"""What a character does: signs end a bare word, space ends both kinds, marks are silent in a bare word, OWN is a word by itself, and RAISED
+are letters and digits above or below the line, of which bare words without others are made."""
+
+UNSEEN = (0x00AD, 0x200B, 0x200C, 0x200D, 0x2060, 0xFEFF)
+"""Soft hyphen, zero-width space, joiners and the byte order mark: as silent as marks."""
+RAISED_RANGES = ((0x00B2, 0x00B3), (0x00B9, 0x00B9), (0x2070, 0x209C))
+MANY = 0x110000
+"""A folded letter from here on is a number in the table of characters that stand for several letters."""
+VERSION = "2"
+"""Raised when a text has other bare words."""
 
 OWN_RANGES = (
     (0x3005, 0x3007), (0x3021, 0x3029), (0x3031, 0x3035), (0x3038, 0x303C), (0x3041, 0x30FF), (0x31F0, 0x31FF), (0x3400, 0x4DBF),
@@ -55,8 +66,8 @@ class BareWords:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Words(BareWords):
-    """The words of some texts in both readings."""
+class WrittenWords:
+    """The written words of some texts; positions as in BareWords."""
 
     characters_R: np.ndarray
     """Characters of each text."""
@@ -70,23 +81,23 @@ class Words(BareWords):
     """Written words of row r are first_W[r] to first_W[r + 1]."""
 
 
-def words_of(texts: pl.Series) -> Words:
-    """The words of a column of texts. The last column asked for is remembered, so that several scorers of one batch share one pass."""
+def words_of(texts: pl.Series) -> WrittenWords:
+    """The written words of a column of texts. The last one asked for is remembered: scorers of one batch share a pass."""
     global _last
     known, words = _last
-    if not isinstance(words, Words) or not _same(known, texts):
+    if words is None or not _same(known, texts):
         words = _read(texts)
         _last = texts, words
     return words
 
 
 def bare_words_of(texts: pl.Series) -> BareWords:
-    """The bare words alone, in half the time."""
-    global _last
-    known, words = _last
+    """The bare words of a column of texts, remembered as `words_of` does."""
+    global _last_bare
+    known, words = _last_bare
     if words is None or not _same(known, texts):
         words = _read_bare(texts)
-        _last = texts, words
+        _last_bare = texts, words
     return words
 
 
@@ -94,7 +105,8 @@ def _same(known: pl.Series, texts: pl.Series) -> bool:
     return len(known) == len(texts) and known.equals(texts)
 
 
-_last: tuple[pl.Series, BareWords | None] = pl.Series(dtype=pl.String), None
+_last: tuple[pl.Series, WrittenWords | None] = pl.Series(dtype=pl.String), None
+_last_bare: tuple[pl.Series, BareWords | None] = pl.Series(dtype=pl.String), None
 
 
 def hash_of_words(words: BareWords) -> np.ndarray:
@@ -124,7 +136,7 @@ def utf8(texts: pl.Series) -> tuple[np.ndarray, np.ndarray]:
 
 @functools.cache
 def character_tables() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """_C uint8 what each character does; _C uint32 its lower case; _C uint32 its form in a bare word."""
+    """_C uint8 what each character does; _C uint32 its lower case; _C uint32 its form in a bare word, from MANY on a place in `several`."""
     kind_C = np.zeros(0x110000, dtype=np.uint8)
     lower_C = np.arange(0x110000, dtype=np.uint32)
     fold_C = lower_C.copy()
@@ -133,35 +145,43 @@ def character_tables() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         kind_C[code] = SPACE if character.isspace() else LETTER if category in "LN" else MARK if category == "M" else SEPARATOR
         if kind_C[code] == LETTER:
             lower_C[code] = ord(character.lower()) if len(character.lower()) == 1 else code
-            fold_C[code] = _folded(character)
+            fold_C[code] = ord(folded(character)[0])
     for first, last in OWN_RANGES:
         kind_C[first : last + 1][(kind_C[first : last + 1] == LETTER) | (first >= 0x20000)] = OWN
+    for first, last in RAISED_RANGES:
+        kind_C[first : last + 1][kind_C[first : last + 1] == LETTER] = RAISED
+    kind_C[list(UNSEEN)] = MARK
+    several_letters = [code for code in np.flatnonzero(kind_C == LETTER).tolist() if len(folded(chr(code))) > 1]
+    fold_C[several_letters] = MANY + np.arange(len(several_letters))
     return kind_C, lower_C, fold_C
 
 
-def _folded(character: str) -> int:
-    """A letter without case, accents and width; one that stands for several letters stays as it is."""
-    base, *rest = unicodedata.normalize("NFKD", character)
-    base = base if all(unicodedata.category(mark)[0] == "M" for mark in rest) else character
-    return ord(base.lower()) if len(base.lower()) == 1 else ord(base)
+@functools.cache
+def several() -> tuple[np.ndarray, np.ndarray]:
+    """uint32 the letters of all characters that stand for several; of the one whose form is MANY + m, from first[m] to first[m + 1]."""
+    fold_C = character_tables()[2]
+    texts = [folded(chr(code)) for code in np.flatnonzero(fold_C >= MANY).tolist()]
+    first = np.cumsum([0, *map(len, texts)], dtype=np.int64)
+    return np.array([ord(letter) for letter in "".join(texts)], dtype=np.uint32), first
 
 
-def _read(texts: pl.Series) -> Words:
+def folded(character: str) -> str:
+    """A letter without case, accents and width, as the letters it stands for; what stands for signs as well (`½`) stays as it is."""
+    letters = [each for each in unicodedata.normalize("NFKD", character) if unicodedata.category(each)[0] != "M"]
+    letters = letters if letters and all(unicodedata.category(each)[0] in "LN" for each in letters) else [character]
+    return "".join(letter.lower() if len(letter.lower()) == 1 else letter for letter in letters)
+
+
+def _read(texts: pl.Series) -> WrittenWords:
     data_B, begin_R = utf8(texts)
-    rows, most = len(texts), int(begin_R[-1] - begin_R[0]) // 2 + len(texts) + 1
-    characters_R = np.zeros(rows, dtype=np.int64)
-    first_W, first_V = np.zeros(rows + 1, dtype=np.int64), np.zeros(rows + 1, dtype=np.int64)
-    exact_W, lower_W, bare_V = (np.empty(most, dtype=np.uint64) for _ in range(3))
-    start_W, stop_W, start_V, stop_V = (np.empty(most, dtype=np.int32) for _ in range(4))
-    written = exact_W, lower_W, start_W, stop_W, first_W
-    bare = bare_V, start_V, stop_V, first_V
-    _scan(data_B, begin_R, *character_tables(), characters_R, *written, *bare)
+    most = int(begin_R[-1] - begin_R[0]) // 2 + len(texts) + 1
+    characters_R, first_W = np.zeros(len(texts), dtype=np.int64), np.zeros(len(texts) + 1, dtype=np.int64)
+    exact_W, lower_W = (np.empty(most, dtype=np.uint64) for _ in range(2))
+    start_W, stop_W = (np.empty(most, dtype=np.int32) for _ in range(2))
+    kind_C, lower_C, _ = character_tables()
+    _scan(data_B, begin_R, kind_C, lower_C, characters_R, exact_W, lower_W, start_W, stop_W, first_W)
     exact_W, lower_W, start_W, stop_W = (values[: first_W[-1]] for values in (exact_W, lower_W, start_W, stop_W))
-    bare_V, start_V, stop_V = (values[: first_V[-1]] for values in (bare_V, start_V, stop_V))
-    return Words(
-        characters_R=characters_R, exact_W=exact_W, lower_W=lower_W, start_W=start_W, stop_W=stop_W, first_W=first_W,
-        bare_V=bare_V, start_V=start_V, stop_V=stop_V, first_V=first_V,
-    )  # fmt: skip
+    return WrittenWords(characters_R=characters_R, exact_W=exact_W, lower_W=lower_W, start_W=start_W, stop_W=stop_W, first_W=first_W)
 
 
 def _read_bare(texts: pl.Series) -> BareWords:
@@ -171,43 +191,49 @@ def _read_bare(texts: pl.Series) -> BareWords:
     start_V, stop_V = (np.empty(most, dtype=np.int32) for _ in range(2))
     kind_C, _, fold_C = character_tables()
     ascii_C = np.where(kind_C[:0x80] == LETTER, fold_C[:0x80], 0).astype(np.uint8)
-    _scan_bare(data_B, begin_R, kind_C, fold_C, ascii_C, bare_V, start_V, stop_V, first_V)
+    _scan_bare(data_B, begin_R, kind_C, fold_C, ascii_C, *several(), bare_V, start_V, stop_V, first_V)
     bare_V, start_V, stop_V = (values[: first_V[-1]] for values in (bare_V, start_V, stop_V))
     return BareWords(bare_V=bare_V, start_V=start_V, stop_V=stop_V, first_V=first_V)
 
 
 @compiled
 def _scan_bare(
-    data_B: np.ndarray, begin_R: np.ndarray, kind_C: np.ndarray, fold_C: np.ndarray, ascii_C: np.ndarray,
-    bare_V: np.ndarray, start_V: np.ndarray, stop_V: np.ndarray, first_V: np.ndarray,
+    data_B: np.ndarray, begin_R: np.ndarray, kind_C: np.ndarray, fold_C: np.ndarray, ascii_C: np.ndarray, letter_M: np.ndarray,
+    first_M: np.ndarray, bare_V: np.ndarray, start_V: np.ndarray, stop_V: np.ndarray, first_V: np.ndarray,
 ) -> None:  # fmt: skip
-    """What `_scan` does for bare words. `ascii_C` is the folded letter, or 0 for what ends a word."""
+    """Fill the arrays of BareWords. A hash is h -> (h ^ letter) * HASH over the letters, mixed at the end. `ascii_C` is the folded
+    letter, or 0 for what ends a word."""
     v = 0
     for row in range(len(begin_R) - 1):
         at, end = begin_R[row], begin_R[row + 1]
-        place, silent, bare = 0, True, HASH
+        place, silent, raised, bare = 0, True, False, HASH
         while at < end:
             code = np.int64(data_B[at])
-            kind, folded = LETTER, np.uint64(0)
+            kind, letter = LETTER, np.uint64(0)
             if code < 0x80:
+                letter = np.uint64(ascii_C[code])
+                kind = LETTER if letter else SEPARATOR
                 at += 1
-                folded = np.uint64(ascii_C[code])
-                kind = LETTER if folded else SEPARATOR
             else:
                 code, at = code_point(data_B, at)
-                kind, folded = kind_C[code], np.uint64(fold_C[code])
-            if kind == LETTER:
+                kind, letter = kind_C[code], np.uint64(fold_C[code])
+            if kind == MARK:
+                place += 1
+                continue
+            if not silent and (kind != LETTER or raised) and not (kind == RAISED and raised):
+                silent = True
+                bare_V[v], stop_V[v] = mixed(bare), place
+                v += 1
+            if kind in (LETTER, RAISED):
                 if silent:
-                    silent, bare, start_V[v] = False, HASH, place
-                bare = (bare ^ folded) * HASH
-            elif kind != MARK:
-                if not silent:
-                    silent = True
-                    bare_V[v], stop_V[v] = mixed(bare), place
-                    v += 1
-                if kind == OWN:
-                    bare_V[v], start_V[v], stop_V[v] = mixed((HASH ^ folded) * HASH), place, place + 1
-                    v += 1
+                    silent, raised, bare, start_V[v] = False, kind == RAISED, HASH, place
+                bare = (bare ^ letter) * HASH if letter < MANY else _spelled(bare, np.int64(letter) - MANY, letter_M, first_M)
+            elif kind == OWN:
+                bare_V[v], start_V[v], stop_V[v] = mixed((HASH ^ letter) * HASH), place, place + 1
+                v += 1
+            elif code == 0x3C:
+                tag = _tag(data_B[at : min(end, at + 5)])
+                at, place = at + tag, place + tag
             place += 1
         if not silent:
             bare_V[v], stop_V[v] = mixed(bare), place
@@ -216,30 +242,32 @@ def _scan_bare(
 
 
 @compiled
+def _spelled(bare: np.uint64, number: int, letter_M: np.ndarray, first_M: np.ndarray) -> np.uint64:
+    """The hash of a word after the letters of a character that stands for several."""
+    for at in range(first_M[number], first_M[number + 1]):
+        bare = (bare ^ np.uint64(letter_M[at])) * HASH
+    return bare
+
+
+@compiled
+def _tag(after_B: np.ndarray) -> int:
+    """Bytes of `sup>`, `/sup>`, `sub>` or `/sub>` behind a `<`; 0 where something else stands there."""
+    slash = 1 if len(after_B) and after_B[0] == 0x2F else 0
+    if len(after_B) < slash + 4 or after_B[slash] != 0x73 or after_B[slash + 1] != 0x75 or after_B[slash + 3] != 0x3E:
+        return 0
+    return slash + 4 if after_B[slash + 2] == 0x70 or after_B[slash + 2] == 0x62 else 0
+
+
+@compiled
 def _scan(
-    data_B: np.ndarray,
-    begin_R: np.ndarray,
-    kind_C: np.ndarray,
-    lower_C: np.ndarray,
-    fold_C: np.ndarray,
-    characters_R: np.ndarray,
-    exact_W: np.ndarray,
-    lower_W: np.ndarray,
-    start_W: np.ndarray,
-    stop_W: np.ndarray,
-    first_W: np.ndarray,
-    bare_V: np.ndarray,
-    start_V: np.ndarray,
-    stop_V: np.ndarray,
-    first_V: np.ndarray,
-) -> None:
-    """Fill the arrays of Words. A hash is h -> (h ^ code point) * HASH over the characters, mixed at the end."""
-    w, v = 0, 0
+    data_B: np.ndarray, begin_R: np.ndarray, kind_C: np.ndarray, lower_C: np.ndarray, characters_R: np.ndarray,
+    exact_W: np.ndarray, lower_W: np.ndarray, start_W: np.ndarray, stop_W: np.ndarray, first_W: np.ndarray,
+) -> None:  # fmt: skip
+    """Fill the arrays of WrittenWords, with hashes as in `_scan_bare`."""
+    w = 0
     for row in range(len(begin_R) - 1):
         at, end = begin_R[row], begin_R[row + 1]
-        place = 0
-        written, silent = False, True  # is a written word open, is no bare word open
-        exact, lower, bare = HASH, HASH, HASH
+        place, written, exact, lower = 0, False, HASH, HASH
         while at < end:
             code = np.int64(data_B[at])
             if code < 0x80:
@@ -249,44 +277,23 @@ def _scan(
             kind = kind_C[code]
             if kind != SPACE and kind != OWN:
                 if not written:
-                    written, exact, lower = True, HASH, HASH
-                    start_W[w] = place
+                    written, exact, lower, start_W[w] = True, HASH, HASH, place
                 exact = (exact ^ np.uint64(code)) * HASH
                 lower = (lower ^ np.uint64(lower_C[code])) * HASH
-                if kind == LETTER:
-                    if silent:
-                        silent, bare = False, HASH
-                        start_V[v] = place
-                    bare = (bare ^ np.uint64(fold_C[code])) * HASH
-                elif kind == SEPARATOR and not silent:
-                    silent = True
-                    bare_V[v], stop_V[v] = mixed(bare), place
-                    v += 1
             else:
                 if written:
                     written = False
                     exact_W[w], lower_W[w], stop_W[w] = mixed(exact), mixed(lower), place
                     w += 1
-                if not silent:
-                    silent = True
-                    bare_V[v], stop_V[v] = mixed(bare), place
-                    v += 1
                 if kind == OWN:
                     exact_W[w] = mixed((HASH ^ np.uint64(code)) * HASH)
-                    lower_W[w] = exact_W[w]
-                    start_W[w], stop_W[w] = place, place + 1
+                    lower_W[w], start_W[w], stop_W[w] = exact_W[w], place, place + 1
                     w += 1
-                    bare_V[v] = mixed((HASH ^ np.uint64(fold_C[code])) * HASH)
-                    start_V[v], stop_V[v] = place, place + 1
-                    v += 1
             place += 1
         if written:
             exact_W[w], lower_W[w], stop_W[w] = mixed(exact), mixed(lower), place
             w += 1
-        if not silent:
-            bare_V[v], stop_V[v] = mixed(bare), place
-            v += 1
-        characters_R[row], first_W[row + 1], first_V[row + 1] = place, w, v
+        characters_R[row], first_W[row + 1] = place, w
 
 
 @compiled

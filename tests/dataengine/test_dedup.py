@@ -234,6 +234,7 @@ def test_any_number_of_workers_makes_the_same_bytes(tmp_path: Path, monkeypatch:
         ({"on": "response", "similarity": 0.3}, r"similarity lies in \[0.5, 1\]"),
         ({"on": "response", "within": "promt_id"}, "no column 'promt_id'.*prompt_id"),
         ({"on": "response", "prefer": "row_id"}, "prefers by numbers"),
+        ({"on": "response", "within": "messages"}, "'messages' holds List"),
     ],
 )
 def test_what_cannot_be_compared_is_refused(tmp_path: Path, wanted: dict[str, Any], said: str) -> None:
