@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 
 def parser_of(command: str, description: str) -> ArgumentParser:
-    """A parser that raises instead of ending the program."""
+    """A parser that raises instead of ending the program, and takes no flag by its first letters: `--wan 4` is a mistake."""
     from jsonargparse import ArgumentParser, set_parsing_settings
 
     set_parsing_settings(docstring_parse_attribute_docstrings=True)
-    return ArgumentParser(prog=command, description=description, exit_on_error=False)
+    return ArgumentParser(prog=command, description=description, exit_on_error=False, allow_abbrev=False)
 
 
 def settings_of(parser: ArgumentParser, argv: list[str]) -> dict[str, Any]:

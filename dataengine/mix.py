@@ -19,7 +19,7 @@ from dataengine import shards
 from dataengine.columns import MIXED, REJECTION
 from dataengine.mixing.mix_keys import Keys, joined, keys_of
 from dataengine.mixing.mix_move import TAKEN, TOO_MANY, TWICE, UNASKED, Plan, move
-from dataengine.mixing.quotas import Quota, refuse_doubled, unknown
+from dataengine.mixing.quotas import Quota, ranges_as_text, refuse_doubled, unknown
 from dataengine.mixing.shortage import report_lines, report_text, say_what_is_short
 from dataengine.names import nearest
 from dataengine.step import Step
@@ -64,6 +64,7 @@ def _make(work: Work) -> None:
     schemas = {part: dict(shards.scan(folder).collect_schema()) for part, folder in work.inputs.items()}
     for quota in quotas:
         _check_columns(quota, schemas[quota.part])
+        _check_ranges(quota, schemas[quota.part], work.inputs[quota.part])
     sources = [(part, path) for part in sorted(work.inputs) for path in shards.shard_paths(work.inputs[part])]
 
     def keys_at(source: tuple[str, Path]) -> Keys:
@@ -87,6 +88,16 @@ def _check_columns(quota: Quota, schema: Mapping[str, pl.DataType]) -> None:
         raise ValueError(
             f"the quota {quota.bucket!r} asks for the column {missing[0]!r}, and the part has none. {nearest(missing[0], schema)}"
         )
+
+
+def _check_ranges(quota: Quota, schema: Mapping[str, pl.DataType], folder: Path) -> None:
+    """A range that is asked of texts is an error, unless some row holds exactly that text."""
+    for column, asked in ranges_as_text(quota.where, schema):
+        if shards.scan(folder).filter(pl.col(column) == asked).head(1).collect().is_empty():
+            raise ValueError(
+                f"the quota {quota.bucket!r} asks for {column}={asked!r}, a range of numbers, and the column holds texts: "
+                "make it a column of numbers, or ask for a text that is there"
+            )
 
 
 def _plan(paths: Sequence[Path], rows_S: Sequence[int], keys: Keys, fate_R: np.ndarray, taken: np.ndarray, work: Work) -> Plan:

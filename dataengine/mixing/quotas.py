@@ -51,14 +51,18 @@ class Quota:
     def __post_init__(self) -> None:
         if isinstance(self.rows, bool) or not isinstance(self.rows, int) or self.rows < 0:
             raise ValueError(f"a quota is a number of rows, 0 or more; got {self.rows!r} for {self.part!r}")
-        if not isinstance(self.at_most, bool) or not isinstance(self.mean_tokens, int | float | None):
+        if not isinstance(self.at_most, bool) or not isinstance(self.mean_tokens, int | float | None) or not _finite(self.mean_tokens):
             raise ValueError(
                 f"at_most is true or false and mean_tokens a number, got at_most={self.at_most!r}, mean_tokens={self.mean_tokens!r}"
             )
         for column, value in self.where.items():
             for each in value if isinstance(value, list | tuple) else [value]:
-                if not isinstance(each, str | bool | int | float | None):
+                if not isinstance(each, str | bool | int | float | None) or not _finite(each):
                     raise ValueError(f"a quota asks for {column}={each!r}: ask for a text, true or false, a number, a range or null")
+
+
+def _finite(value: Any) -> bool:
+    return not isinstance(value, float) or math.isfinite(value)
 
 
 def read_quotas(file: Path | str, *, scale: float = 1.0) -> list[Quota]:
@@ -68,7 +72,7 @@ def read_quotas(file: Path | str, *, scale: float = 1.0) -> list[Quota]:
     part and rows must be there, and beside it `source:`, a text.
     ValueError names the entry that cannot be read.
     """
-    import yaml
+    from dataengine.mixing.strict_yaml import read_yaml
 
     path = Path(file)
     if not path.exists() and (SHIPPED / f"{file}.yaml").is_file():
@@ -76,10 +80,7 @@ def read_quotas(file: Path | str, *, scale: float = 1.0) -> list[Quota]:
     if not path.is_file():
         shipped = (found.stem for found in SHIPPED.glob("*.yaml"))
         raise ValueError(f"there is no quota file {file}. Of those that come with the program: {nearest(path.stem, shipped)}")
-    try:
-        said = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ValueError(f"the quota file {path} is no YAML: {error}") from None
+    said = read_yaml(path, what="the quota file")
     if not isinstance(said, Mapping) or not isinstance(said.get("quotas"), list):
         raise ValueError(f"the quota file {path} wants `quotas:`, a list of {{part: ..., rows: ..., where: {{column: value}}}}")
     _known_keys(said, ("source", "quotas"), where=str(path))
@@ -107,6 +108,12 @@ def refuse_doubled(quotas: Sequence[Quota]) -> None:
     doubled = sorted({quota.bucket for number, quota in enumerate(quotas) if asked[number] in asked[:number]})
     if doubled:
         raise ValueError(f"two quotas ask for the same rows: {', '.join(doubled)}. Add them up, or tell them apart by another column.")
+
+
+def ranges_as_text(where: Mapping[str, Wanted | Sequence[Wanted]], schema: Mapping[str, pl.DataType]) -> list[tuple[str, str]]:
+    """(column, text) where a text that looks like a range of numbers is asked of a column of texts: it matches that very text alone."""
+    asked = [(column, each) for column, wanted in where.items() for each in (wanted if isinstance(wanted, list | tuple) else [wanted])]
+    return [(column, each) for column, each in asked if schema.get(column) == pl.String and isinstance(each, str) and RANGE.fullmatch(each)]
 
 
 def columns_read(where: Mapping[str, Any], columns: Sequence[str]) -> list[str]:

@@ -91,6 +91,13 @@ def test_what_is_wrong_is_said_with_the_nearest_right_name(wrong: list[str], sai
     assert said in capsys.readouterr().err
 
 
+def test_a_flag_is_not_taken_by_its_first_letters(tmp_path: Path, recipe: str, capsys: pytest.CaptureFixture[str]) -> None:
+    for flag in (["--coun", "4"], ["--coun=4"]):
+        assert main(["run", recipe, "--root", str(tmp_path / "runs"), *flag]) == 2
+        assert "no setting 'coun'. Did you mean 'count'" in capsys.readouterr().err
+    assert not (tmp_path / "runs").exists()
+
+
 def test_a_file_is_scored_with_columns_by_their_own_names(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file, out = tmp_path / "rows.jsonl", tmp_path / "scored.parquet"
     file.write_text("".join(json.dumps({"output": text}) + "\n" for text in ("<think>a</think> <answer>3</answer>", "x", None)))

@@ -365,3 +365,11 @@ def test_a_full_disk_in_the_middle_of_a_mix_is_named_and_more_space_is_enough(tm
     assert ".spilled" not in (tmp_path / "first_files").read_text(), "what only takes space is gone"
     assert (tmp_path / "second_status").read_text() == "0\n", (tmp_path / "second").read_text()
     assert len(shards.read(next((tmp_path / "result").glob("mix-*")))) == 2_500
+
+
+def test_a_range_asked_of_texts_is_an_error_unless_a_row_holds_that_very_text(tmp_path: Path) -> None:
+    data = rows([{"question": "a", "grade": "1..2"}, {"question": "b", "grade": "high"}])
+    folder = run(mix({"p": data}, [Quota(part="p", rows=1, where={"grade": "1..2"})], seed=1), tmp_path)
+    assert shards.read(folder)["grade"].to_list() == ["1..2"]
+    with pytest.raises(ValueError, match=r"grade='3\.\.4', a range of numbers, and the column holds texts"):
+        run(mix({"p": data}, [Quota(part="p", rows=1, where={"grade": "3..4"})], seed=1), tmp_path)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dataengine.mixing.quotas import Quota, matches, read_quotas, scaled, unknown
+from dataengine.mixing.quotas import Quota, matches, ranges_as_text, read_quotas, scaled, unknown
 
 ROWS = pl.DataFrame(
     {
@@ -162,3 +162,28 @@ def test_scaled_quotas_add_up_and_none_is_off_by_a_row(rows: list[int], scale: f
 def test_only_a_number_above_nothing_scales(scale: float) -> None:
     with pytest.raises(ValueError, match="a number above 0"):
         scaled([Quota(part="a", rows=1)], scale)
+
+
+@pytest.mark.parametrize(
+    ("entry", "said"),
+    [
+        ("{part: a, rows: 3, where: {domain: math, domain: code}}", "the key 'domain' is given twice"),
+        ("{part: a, rows: 1:30}", "1:30 is no number"),
+        ("{part: a, rows: 3, where: {rate: .nan}}", ".nan is no number"),
+        ("{part: a, rows: 3, mean_tokens: .inf}", ".inf is no number"),
+    ],
+)
+def test_what_yaml_would_take_for_something_else_is_refused_with_its_line(tmp_path: Path, entry: str, said: str) -> None:
+    with pytest.raises(ValueError, match=rf"{said}(.|\n)*line 2"):
+        read_quotas(write(tmp_path, f"quotas:\n- {entry}\n"))
+
+
+@pytest.mark.parametrize("settings", [{"mean_tokens": float("inf")}, {"where": {"rate": float("nan")}}])
+def test_a_quota_in_python_asks_for_no_number_that_is_none(settings: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=r"asks for|mean_tokens a number"):
+        Quota(part="a", rows=1, **settings)
+
+
+def test_ranges_that_are_asked_of_texts_are_found() -> None:
+    where = {"domain": ["math", "0.25..0.75"], "pass_rate": "0.5.."}
+    assert ranges_as_text(where, dict(ROWS.schema)) == [("domain", "0.25..0.75")]
