@@ -20,6 +20,7 @@ from dataengine.columns import RESPONSE, schema
 from dataengine.generate import with_stops
 from dataengine.inference.engine import Engine, Sampling
 from dataengine.keep import Bar
+from dataengine.names import close, nearest
 from dataengine.progress import say
 from dataengine.response_rows import SPLITS, SaidBy, response_rows
 from dataengine.sampling.asking import Asking
@@ -34,7 +35,7 @@ from dataengine.shards import REJECTED
 from dataengine.step import Model, Step
 from dataengine.storage.responses import Responses
 from dataengine.templates import Template
-from dataengine.work import Work
+from dataengine.work import Work, warn
 
 
 def sample(
@@ -95,6 +96,7 @@ def sample(
 def _make(work: Work) -> None:
     ask = work.settings
     template, sampling, bars = ask["template"], with_stops(ask["sampling"], ask["template"]), ask["accept"]
+    _check_quotas(ask["spending"], work)
     said_by = SaidBy(template=template, parts=ask["parts"], sampling=sampling)
     kept = Kept(name=work.name, bars=bars, want=ask["want"], pick=ask["pick"], stops=isinstance(ask["spending"], Adaptive))
     columns = _columns(work.inputs["problems"])
@@ -142,6 +144,18 @@ def _make(work: Work) -> None:
 
 def _columns(problems: Path) -> dict[str, Any]:
     return dict(shards.scan(problems).collect_schema())
+
+
+def _check_quotas(policy: Policy, work: Work) -> None:
+    """A misspelt bucket would leave the one that was meant without an end: ValueError; one that no problem is in may be meant so."""
+    quotas, columns = policy.quotas if isinstance(policy, Adaptive) else {}, _columns(work.inputs["problems"])
+    if not quotas or "domain" not in columns:
+        return
+    found = shards.scan(work.inputs["problems"]).select(pl.col("domain").fill_null("").unique()).collect()["domain"].to_list()
+    for bucket in sorted(quotas.keys() - set(found)) if found else ():
+        if close(bucket, set(found) - quotas.keys()):
+            raise ValueError(f"quotas name {bucket!r}, and no problem has that domain. {nearest(bucket, found)}")
+        warn(f"{work.name}: quotas name {bucket!r}, and no problem has that domain, so nothing can meet it. {nearest(bucket, found)}")
 
 
 def _longest_prompt(problems: Path, template: Template) -> int:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from itertools import islice
 
 from dataengine.sampling.known import Tally
 from dataengine.sampling.spending_records import Prompt
 
 HELD_AT_MOST = 65_536
 """Prompts that are read ahead in search of a bucket whose quota has room."""
+
+PORTION = 512
+"""Prompts decided without being asked, after which whoever asks takes their decisions first: he may wait until they are written."""
 
 Numbered = tuple[int, Prompt]
 
@@ -18,7 +22,7 @@ class PromptsComing:
     """`coming.next()` is (number, prompt), or None where there is none for now; `drop(prompts, why)` is told those that never come."""
 
     def __init__(
-        self, prompts: Iterable[Prompt], *, quotas: Mapping[str, int], settled: Tally, drop: Callable[[Iterable[Numbered], str], None]
+        self, prompts: Iterable[Prompt], *, quotas: Mapping[str, int], settled: Tally, drop: Callable[[Collection[Numbered], str], None]
     ) -> None:
         self.read_to_the_end = False
         self.seen = 0
@@ -29,19 +33,29 @@ class PromptsComing:
         """Kept samples of each bucket: those there are, and those that open prompts are expected to bring."""
         self._coming: Iterator[Numbered] = enumerate(prompts)
         self._held: dict[str, deque[Numbered]] = {}
-        self._quotas, self._settled, self._drop = quotas, settled, drop
+        self._quotas, self._settled, self._tell_dropped = quotas, settled, drop
+        self._room = PORTION
 
     @property
     def ended(self) -> bool:
         """Whether no prompt is left."""
         return self.read_to_the_end and not any(self._held.values())
 
+    @property
+    def paused(self) -> bool:
+        """Whether so many were dropped that nobody may come before `go_on`."""
+        return self._room <= 0
+
+    def go_on(self) -> None:
+        """What was dropped is taken care of."""
+        self._room = PORTION
+
     def next(self) -> Numbered | None:
-        """The next prompt whose bucket has room: one that was held back before one that was not read yet."""
+        """The next prompt whose bucket has room: one that was held back before one that was not read yet; None too where it `paused`."""
         for bucket in sorted(self._held):
             if self._held[bucket] and self._has_room(bucket):
                 return self._held[bucket].popleft()
-        while sum(map(len, self._held.values())) < HELD_AT_MOST:
+        while sum(map(len, self._held.values())) < HELD_AT_MOST and not self.paused:
             came = next(self._coming, None)
             if came is None:
                 self.read_to_the_end = True
@@ -70,11 +84,17 @@ class PromptsComing:
         return {bucket: len(prompts) for bucket, prompts in self._held.items()}
 
     def drop_all(self, why: str) -> None:
-        """Nothing comes any more."""
+        """Nothing comes any more; said anew after each pause, until `ended`."""
         for bucket in sorted(self._held):
             self._drop(self._held.pop(bucket), why)
-        self._drop(self._coming, why)
-        self.read_to_the_end = True
+        while not (self.paused or self.read_to_the_end):
+            some = list(islice(self._coming, self._room))
+            self.read_to_the_end = not some
+            self._drop(some, why)
+
+    def _drop(self, prompts: Collection[Numbered], why: str) -> None:
+        self._room -= len(prompts)
+        self._tell_dropped(prompts, why)
 
     def _has_room(self, bucket: str) -> bool:
         return bucket not in self._quotas or self.reserved.get(bucket, 0.0) < self._quotas[bucket]

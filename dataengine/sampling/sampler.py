@@ -22,7 +22,7 @@ from dataengine.sampling.prompt_blocks import Block, Sampled
 from dataengine.sampling.sample_parts import Kept, accepted
 from dataengine.sampling.spending import Ask, Outcome, Policy, Prompt, Spending
 from dataengine.sampling.verdicts import Verdicts
-from dataengine.sampling.verifiers import Judge
+from dataengine.sampling.verifiers import LOST, Judge
 from dataengine.score import ERROR, Score
 
 LANDING = 3
@@ -174,13 +174,15 @@ class Sampler:
         return scores
 
     def _count_errors(self, scores: Mapping[str, Score]) -> None:
+        """A scorer that raises, dies or hangs on too many rows ends the run before all tokens are spent without a verdict."""
         self._judged += 1
-        failed = [score.reason for score in scores.values() if score.reason.startswith(ERROR)]
+        failed = [f"{name}: {score.reason}" for name, score in scores.items() if score.reason.startswith((ERROR, LOST))]
         self._errors += bool(failed)
         if failed and self._errors > max(10, self._judged // 100):
             raise Stopped(
-                f"scorers failed on {self._errors} of {self._judged} rows, last: {failed[0]}. A few bad rows are left unjudged, this many "
-                "mean a broken scorer: mend it and run again; nothing made so far is lost."
+                f"scorers failed on {self._errors} of {self._judged} rows, last {failed[0]}. A few bad rows are left unjudged, this many "
+                "mean a broken scorer: mend it (raise deadline, if it is only slow; free memory, if the system ends it) and run again; "
+                "nothing made so far is lost."
             )
 
     # Telling and deciding

@@ -13,13 +13,12 @@ from heapq import heappop, heappush
 from typing import Any
 
 from dataengine.sampling.known import Known, Tally
-from dataengine.sampling.prompts_coming import PromptsComing
+from dataengine.sampling.prompts_coming import PORTION, PromptsComing
 from dataengine.sampling.spending_blocks import Blocks
 from dataengine.sampling.spending_figures import SpendingFigures
 from dataengine.sampling.spending_policy import Adaptive, Fixed, Policy
 from dataengine.sampling.spending_records import Ask, Block, Decision, Outcome, Prompt, Record
 from dataengine.sampling.spending_shares import SET_ASIDE, SHARE, Share
-from dataengine.sampling.stopping import Plan
 
 __all__ = ["Adaptive", "Ask", "Decision", "Fixed", "Outcome", "Policy", "Prompt", "Spending"]
 
@@ -55,9 +54,12 @@ class Spending:
         self._second_look = 2 * policy.want if isinstance(policy, Adaptive) else 0
 
     def asks(self) -> list[Ask]:
-        """Drain what may be asked now, few prompts at a time; [] means that outcomes are awaited (or that all is done)."""
+        """Drain what may be asked now, few prompts at a time; [] means that outcomes are awaited, or decisions are to be taken first (in
+        portions, however much of the input is left when a budget ends or quotas are met), or that all is done."""
         made: list[Ask] = []
-        while not made:
+        self._coming.go_on()
+        enough = len(self._decisions) + PORTION
+        while not (made or self._coming.paused or len(self._decisions) >= enough):
             if self._blocks and self._blocks.last.rounds and self._round is None and not self._start_round():
                 break
             queue = self._ready if self._round is None else self._round
@@ -149,7 +151,8 @@ class Spending:
         if not at.asked and self.policy.budget is None:
             wave = max(wave, 1)
         if not wave:
-            return self._decide(index, at, self._why_given_up(at, known, plan))
+            why = known.why_stop(at.stratum, plan, accepted=at.accepted, missed=at.missed)
+            return self._decide(index, at, f"given up: {at}, {why}")
         seen = at.missed + at.accepted
         if at.block.number < YOUNG and seen < self._second_look:
             wave = min(wave, self._second_look - seen)
@@ -170,9 +173,6 @@ class Spending:
         if at.asked:
             return heappush(self._ready, index)
         return heappush(self._round if self._round is not None else self._fresh if self._first_waves_first else self._ready, index)
-
-    def _why_given_up(self, at: Record, known: Known, plan: Plan) -> str:
-        return f"given up: {at}, {known.why_stop(at.stratum, plan, accepted=at.accepted, missed=at.missed)}"
 
     def _ask(self, index: int) -> Ask:
         at = self._open[index]
@@ -231,6 +231,8 @@ class Spending:
             return False
         block = self._blocks.last
         came = self._coming.next() if block.opened < block.size else None
+        if came is None and self._coming.paused:
+            return True
         if came is None:
             block.closed = True
             self._divide_again(block)

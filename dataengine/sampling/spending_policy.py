@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -28,6 +29,10 @@ class Adaptive:
     """A running response is cut where going on pays this many times less per token than a fresh one; None: never."""
 
     def __post_init__(self) -> None:
+        for name in ("want", "at_most", "budget", "as_many_as", "covered", "patience"):
+            _check_finite(name, getattr(self, name))
+        for bucket, kept in self.quotas.items():
+            _check_finite(f"quotas[{bucket!r}]", kept)
         if self.want < 1 or self.at_most < self.want:
             raise ValueError(f"adaptive sampling wants 1 <= want <= at_most, got want={self.want}, at_most={self.at_most}")
         if self.budget is not None and self.budget < 1:
@@ -57,8 +62,14 @@ class Fixed:
     """Samples of every prompt."""
 
     def __post_init__(self) -> None:
+        _check_finite("samples", self.samples)
         if self.samples < 1:
             raise ValueError(f"a fixed number of samples is at least 1, got {self.samples}")
+
+
+def _check_finite(name: str, number: float | None) -> None:
+    if number is not None and not math.isfinite(number):
+        raise ValueError(f"{name} is a finite number (where None is allowed, it stands for no end), got {number}")
 
 
 Policy = Adaptive | Fixed

@@ -17,6 +17,7 @@ import pickle
 import queue
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -34,6 +35,7 @@ from dataengine.errors import Stopped
 from dataengine.keep import Bar
 from dataengine.machine import Machine
 from dataengine.score import Score
+from dataengine.work import warn
 from dataengine.workers import PATIENCE, cpu_seconds
 
 LOST = "verifier lost: "
@@ -47,6 +49,9 @@ BATCH_SECONDS = 0.5
 FALSE_STARTS = 3
 """A verifier that ends so often before it is ready will never be; one that was killed gets more tries."""
 TRIES = 20
+READY_WITHIN = 600.0
+"""Seconds until a verifier is ready: numba compiles and models are loaded from slow disks in minutes. Longer, and it hangs while its
+scorers are imported. Nothing that is sent to it or comes from it may take longer either, so that no verifier can stop the pool."""
 DEADLINE = 120.0
 
 LIFE = """
@@ -239,6 +244,8 @@ class Verifiers:
     def _start_missing(self) -> None:
         while len(self._verifiers) < self.count:
             ours, theirs = socket.socketpair()
+            for way in (socket.SO_SNDTIMEO, socket.SO_RCVTIMEO):
+                ours.setsockopt(socket.SOL_SOCKET, way, struct.pack("ll", int(READY_WITHIN), int(READY_WITHIN % 1 * 1e6)))
             with theirs:
                 command = [sys.executable, "-W", "ignore", "-c", LIFE, json.dumps(sys.path), str(os.getpid())]
                 alone = dict.fromkeys(("POLARS_MAX_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
@@ -286,6 +293,9 @@ class Verifiers:
             question.deliver(found)
 
     def _watch(self, verifier: _Verifier) -> None:
+        if not verifier.ready and time.monotonic() - verifier.started > READY_WITHIN:
+            warn(f"a verifier hangs while it imports {self._scorers}: not ready within {READY_WITHIN:g} s, ended")
+            self._lost(verifier, "hung")
         if not verifier.batch:
             return
         waited = time.monotonic() - verifier.since
@@ -299,10 +309,14 @@ class Verifiers:
         self._end(verifier)
         self.replaced += 1
         if not verifier.ready:
-            killed = (verifier.process.returncode or 0) < 0
+            killed = (verifier.process.returncode or 0) < 0 and how == "died"
             self._false_starts += 1
             if self._false_starts >= (TRIES if killed else FALSE_STARTS):
-                raise Stopped(f"verifier processes end before they are ready ({self._false_starts} in a row); their error stands above")
+                raise Stopped(
+                    f"verifier processes {'hang' if how == 'hung' else 'end'} before they are ready ({self._false_starts} in a row)"
+                    f"{'' if how == 'hung' else '; their error stands above'}. Import {self._scorers} by hand to see why, mend that and "
+                    "run again; no response is lost."
+                )
         alone = len(verifier.batch) == 1
         for question in reversed(verifier.batch):
             question.alone = True
@@ -313,6 +327,11 @@ class Verifiers:
                 question.deliver(self._unjudged(question, f"it died {LIVES} times over this row"))
             else:
                 self._waiting.appendleft(question)
+
+    @property
+    def _scorers(self) -> str:
+        """The modules of the scorers, as one imports them."""
+        return ", ".join(sorted({bar.scorer.function.__module__ for bar in self.bars}))
 
     def _unjudged(self, question: _Question, why: str) -> Found:
         return {self.bars[question.since].scorer.name: (None, f"{LOST}{why}")}

@@ -61,3 +61,9 @@ def broken_on_all(response: str) -> Score:
 def even(response: str) -> Score:
     """Right when the response ends with an even number."""
     return Score(float(response[-1] in "02468"), f"ends with {response[-1]}")
+
+
+@scorer
+def dies(response: str) -> Score:
+    """Takes its process along, whatever the row."""
+    os._exit(9)

@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,9 @@ from dataengine.errors import Stopped
 from dataengine.generate import generate
 from dataengine.inference.engine import Response, Sampling
 from dataengine.keep import Bar
-from dataengine.sampling import prompt_blocks
+from dataengine.sampling import prompt_blocks, prompts_coming, spending
+from dataengine.sampling.prompt_blocks import Block, blocks
+from dataengine.sampling.sampler import LANDING
 from dataengine.sampling.spending import Fixed
 from dataengine.score import SCORE
 from dataengine.sources import rows
@@ -227,6 +229,38 @@ def test_a_broken_scorer_stops_the_run_and_keeps_the_responses(tmp_path: Path) -
     mended = Simulated()
     made_with(mended, sampled(), tmp_path)
     assert 0 < len(mended.asked) < 900
+
+
+def test_a_misspelt_quota_is_refused_and_one_that_nothing_can_meet_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(ValueError, match=r"quotas name 'maths', and no problem has that domain\. Did you mean 'math'"):
+        made_with(Simulated(), sampled(quotas={"maths": 3, "logic": 3}), tmp_path)
+    found = made_with(Simulated(), sampled(quotas={"code": 3, "logic": 3}), tmp_path)
+    assert "quotas name 'code', and no problem has that domain, so nothing can meet it" in capsys.readouterr().err
+    assert shards.read(found).filter(domain="math").height > 10
+
+
+def test_at_the_end_of_a_budget_the_rest_of_the_input_waits_for_what_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    alive: list[int] = []
+
+    def counted(problems: Path) -> Iterator[Block]:
+        for block in blocks(problems):
+            alive.append(block.number + 1 - len(list(tmp_path.glob("sample-*/*.parquet"))))
+            yield block
+
+    monkeypatch.setattr("dataengine.sample.blocks", counted)
+    for module in (prompts_coming, spending):
+        monkeypatch.setattr(module, "PORTION", 16)
+    found = made_with(Simulated(), sampled(800, budget=3_000), tmp_path)
+    assert len(alive) == 50
+    assert max(alive) <= LANDING + 3
+    assert shards.read(found, "prompts").height == 800
+
+
+def test_a_verifier_that_dies_on_every_row_stops_the_run_before_all_tokens_are_spent(tmp_path: Path) -> None:
+    engine = Simulated()
+    with pytest.raises(Stopped, match=r"scorers failed on 11 of 11 rows, last dies: verifier lost: it died 3 times .* mend it"):
+        made_with(engine, sampled(accept=(Bar(scorer=judging.dies),)), tmp_path, workers=4)
+    assert len(engine.asked) < 300
 
 
 def test_the_clock_may_jump(folder: Path, tmp_path: Path) -> None:

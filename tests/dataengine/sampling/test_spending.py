@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,7 +13,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from dataengine.sampling import response_lengths, spending
+from dataengine.sampling import prompts_coming, response_lengths, spending
 from dataengine.sampling.spending import Adaptive, Decision, Fixed, Outcome, Policy, Prompt, Spending
 from dataengine.step import identity
 
@@ -74,12 +75,15 @@ def drive(world: World, policy: Policy, *, order: Order, in_flight: int = 24, la
                 before.append((ask.samples, ask.max_tokens))
                 run.tokens_when_asked.append(told)
                 flying += [(ask.prompt, sample, ask.max_tokens) for sample in ask.samples]
-        for decision in machine.decisions():
+        decisions = machine.decisions()
+        for decision in decisions:
             assert decision.prompt not in run.decided, "a prompt was decided twice"
             run.decided[decision.prompt] = decision
         if machine.finished:
             break
-        assert flying, "nothing asked, nothing outstanding, and not finished"
+        assert flying or decisions, "nothing asked, nothing outstanding, nothing decided, and not finished"
+        if not flying:
+            continue
         prompt, sample, cap = flying.pop(order(len(flying)))
         outcome = world.outcome(prompt, sample, cap)
         told += outcome.tokens
@@ -96,7 +100,7 @@ def small_blocks() -> Iterator[None]:
     small = {"FIRST_BLOCK": 6, "LARGEST_BLOCK": 12, "YOUNG": 3, "PILOT_PROMPTS": 3}
     few = {"RESPONSES_FOR_A_CAP": 8, "ACCEPTED_FOR_A_CAP": 2, "LONGER_FOR_A_CAP": 1, "FAR": 0}
     with pytest.MonkeyPatch.context() as patch:
-        for module, numbers in ((spending, small), (response_lengths, few)):
+        for module, numbers in ((spending, small), (response_lengths, few), (prompts_coming, {"PORTION": 4}), (spending, {"PORTION": 4})):
             for name, number in numbers.items():
                 patch.setattr(module, name, number)
         yield
@@ -240,6 +244,28 @@ def test_a_quota_of_nothing_asks_nothing() -> None:
     assert {decision.why for decision in run.decided.values()} == {"quota met"}
 
 
+@pytest.mark.parametrize("policy", [Adaptive(budget=20_000), Adaptive(quotas={"m": 40})])
+def test_when_nothing_more_is_wanted_the_rest_of_the_input_is_read_in_portions(policy: Policy, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prompts_coming, "HELD_AT_MOST", 1_000)
+    read = 0
+
+    def prompts() -> Iterator[Prompt]:
+        nonlocal read
+        for read in range(1, 30_001):
+            yield Prompt(str(read), bucket="m")
+
+    machine, most, decided = Spending(prompts(), policy, number=30_000), 0, 0
+    while not machine.finished:
+        before = read
+        for ask in machine.asks():
+            for sample in ask.samples:
+                machine.tell(ask.prompt, sample, Outcome(accepted=True, tokens=100))
+        most = max(most, read - before)
+        decided += len(machine.decisions())
+    assert decided == 30_000
+    assert most <= prompts_coming.PORTION + prompts_coming.HELD_AT_MOST
+
+
 def test_giving_up_is_said_with_the_posterior_numbers() -> None:
     run = drive(world_of(40, lambda at: 0.0), Adaptive(), order=at_random(0))
     why = run.decided[0].why
@@ -320,11 +346,18 @@ def test_adaptive_never_costs_more_than_the_fixed_number_it_is_measured_by() -> 
         {"covered": 1.5},
         {"patience": 0.5},
         {"as_many_as": 0},
+        *({name: number} for name in ("want", "at_most", "budget", "as_many_as", "covered", "patience") for number in (math.nan, math.inf)),
+        {"quotas": {"math": math.nan}},
     ],
 )
 def test_settings_that_make_no_sense_are_refused(wrong: dict) -> None:
     with pytest.raises(ValueError, match="got"):
         Adaptive(**wrong)
+
+
+def test_a_fixed_number_is_a_number() -> None:
+    with pytest.raises(ValueError, match="samples is a finite number"):
+        Fixed(samples=float("nan"))  # pyright: ignore[reportArgumentType]
 
 
 def test_a_policy_is_a_setting_of_a_step() -> None:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import os
 import signal
+import socket
+import struct
 import subprocess
 import sys
 import time
@@ -17,6 +20,7 @@ import pytest
 from dataengine.errors import Stopped
 from dataengine.keep import Bar
 from dataengine.machine import Machine
+from dataengine.sampling import verifiers
 from dataengine.sampling.verifiers import Verifiers, open_verifiers
 from dataengine.score import Score, scorer
 from tests.dataengine import judging
@@ -110,6 +114,34 @@ def test_a_scorer_that_breaks_its_contract_stops_the_run() -> None:
     with pytest.raises(Stopped, match="one_too_few"):
         judged(pool, ["b"])
     pool.close()
+    pool.close()
+
+
+def test_verifiers_that_hang_while_they_import_are_ended_and_stop_the_run_by_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    module = tmp_path / "hangs_in_verifiers.py"
+    module.write_text(
+        f"import os, time\nfrom dataengine.score import Score, scorer\ntime.sleep(1000 * (os.getpid() != {os.getpid()}))\n"
+        "@scorer\ndef slow(response: str) -> Score:\n    return Score(1.0, response)\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(verifiers, "READY_WITHIN", 0.3)
+    pool = Verifiers([Bar(scorer=importlib.import_module("hangs_in_verifiers").slow)], columns=COLUMNS, count=2)
+    with pytest.raises(Stopped, match=r"hang before they are ready \(3 in a row\). Import hangs_in_verifiers by hand"):
+        judged(pool, ["a"])
+    pool.close()
+    assert "hangs while it imports hangs_in_verifiers" in capsys.readouterr().err
+
+
+def test_a_verifier_that_does_not_take_what_is_sent_to_it_is_replaced() -> None:
+    pool = Verifiers([Bar(scorer=judging.obeys)], columns=COLUMNS, count=1)
+    judged(pool, ["a"])
+    with socket.socket(fileno=os.dup(pool._verifiers[0].connection.fileno())) as ours:
+        ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", 0, 200_000))
+    os.kill(pool.pids[0], signal.SIGSTOP)
+    assert [score.value for score in judged(pool, ["a" * 5_000_000])] == [1.0]
+    assert pool.replaced == 1
     pool.close()
 
 
