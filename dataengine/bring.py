@@ -10,18 +10,17 @@ from typing import Any
 
 import polars as pl
 
-from dataengine.columns import PROBLEM, RESPONSE, schema
+from dataengine.columns import RESPONSE, schema
 from dataengine.formats.known import format_named, format_of
-from dataengine.formats.shape import CannotCarry, Format, text_or_none
+from dataengine.formats.shape import CannotCarry, Format, left_behind, text_or_none
 from dataengine.response_rows import SPLITS, row_id
 from dataengine.shards import REJECTED
-from dataengine.sources import Content, Numbered, frame, hub_rows, of_our_types, prompt_id, rows_of, types_of_others
+from dataengine.sources import Content, Numbered, fits, frame, hub_rows, of_our_types, prompt_id, rows_of, types_of_others
 from dataengine.step import Step
 from dataengine.work import Work, warn
 
 SHARD_ROWS = 5_000
 """Rows of a shard: with long responses some hundred megabytes in memory."""
-OURS = schema((*PROBLEM, *RESPONSE))
 
 
 def bring(
@@ -65,7 +64,10 @@ def bring_from_hub(
 def _step(settings: dict[str, Any], *, form: str | None, constants: Mapping[str, str] | None, parts: str, name: str, make: Any) -> Step:
     if parts not in SPLITS:
         raise ValueError(f"parts is one of {', '.join(SPLITS)}; got {parts!r}")
-    return Step(name=name, make=make, settings={**settings, "form": form, "constants": dict(constants or {}), "parts": parts})
+    if wrong := [name for name, value in (constants or {}).items() if not fits(name, value)]:
+        raise ValueError(f"the constant {wrong[0]}={(constants or {})[wrong[0]]!r} does not fit: the column {wrong[0]} holds no text")
+    settings = {**settings, "form": form, "constants": dict(constants or {}), "parts": parts}
+    return Step(name=name, make=make, settings=settings, version="2")
 
 
 def _make_from_file(work: Work) -> None:
@@ -100,6 +102,9 @@ def _land(work: Work, given: Numbered, *, source: str, bad: list[dict[str, Any]]
         raise ValueError(f"nothing of {source} can be carried over: {said}")
     if kept or refused:
         _land_shard(work, landed, kept, refused, types)
+    if left := work.notes.get("left_behind"):
+        keys = ", ".join(f"{key} ({count:,})" for key, count in left.items())
+        warn(f"{work.name}: messages of {source} are carried as role and text; left behind of them: {keys}")
     for why, count in reasons.most_common(5):
         warn(f"{work.name}: {count:,} rows of {source} are not carried over: {why}")
 
@@ -127,6 +132,7 @@ def _read_all(
     """(row, None) of what is carried over, (what there was, why not) of the rest."""
     form: Format | None = None
     counted: Counter[str] = Counter()
+    left: Counter[str] = Counter()
     for number, raw in given:
         if form is None:
             form = format_named(settings["form"]) if settings["form"] else format_of(list(raw), where=source)
@@ -138,19 +144,23 @@ def _read_all(
             raw_line = json.dumps(dict(raw), ensure_ascii=False, default=str)
             yield {"source": source, "source_row": number, "raw_line": raw_line}, f"not {form.name}: {why}"
             continue
+        left.update(left_behind(raw))
         for row in rows:
             seen = counted[row["prompt_id"]]
             counted[row["prompt_id"]] += 1
             if form.unit == "prompt" and seen:
                 yield row, "the same prompt again"
             else:
-                yield row if form.unit == "prompt" else _answered(row, sample=seen, parts=settings["parts"]), None
+                yield row if form.unit == "prompt" else _answered(row, sample=seen, parts=settings["parts"], counted=counted), None
+    if left:
+        notes["left_behind"] = dict(left.most_common())
 
 
 def _finished(row: dict[str, Any], *, source: str, number: int, settings: Mapping[str, Any]) -> dict[str, Any]:
     """One of our rows with its ids and what was said for all of them."""
-    made = {**of_our_types(row, OURS), **settings["constants"]}
-    made["prompt_id"] = prompt_id(made["messages"])
+    made = {**of_our_types(row), **settings["constants"]}
+    ours, theirs = prompt_id(made["messages"]), made.get("prompt_id")
+    made |= {"prompt_id": ours, **({"their_prompt_id": theirs} if theirs not in (None, ours) else {})}
     made["source"] = made.get("source") or source
     made["source_row"] = number if made.get("source_row") is None else made["source_row"]
     for name in ("answer", "checks"):
@@ -158,10 +168,18 @@ def _finished(row: dict[str, Any], *, source: str, number: int, settings: Mappin
     return made
 
 
-def _answered(row: dict[str, Any], *, sample: int, parts: str) -> dict[str, Any]:
-    """A response with its number, its parts and its id; the id it had elsewhere is kept beside."""
+def _answered(row: dict[str, Any], *, sample: int, parts: str, counted: Counter[str]) -> dict[str, Any]:
+    """A response with its number, its parts and its id; the id it had elsewhere is kept beside.
+
+    The id does not know the running number, so that rows added anywhere change no other row's id: it takes the number that the file
+    gives, or 0, and of rows that are the same in all that it is made of, which of them it is.
+    """
     was = {"was_row_id": row["row_id"]} if row.get("row_id") else {}
     reasoning, summary = SPLITS[parts](row["response"])
     number = sample if row.get("sample") is None else row["sample"]
     made = {**dict.fromkeys(schema(RESPONSE)), **row, **was, "sample": number, "reasoning": reasoning, "summary": summary}
-    return {**made, "row_id": row_id(made)}
+    given = row.get("sample") or 0
+    first = row_id({**made, "sample": given})
+    again = counted[first]
+    counted[first] += 1
+    return {**made, "row_id": row_id({**made, "sample": f"{given}, again {again}"}) if again else first}

@@ -12,7 +12,7 @@ from typing import Any
 import polars as pl
 
 from dataengine.column_types import as_text, column, types_of
-from dataengine.columns import PROBLEM, schema
+from dataengine.columns import COUNTED, MIXED, ONCE_DROPPED, PROBLEM, RESPONSE, SAMPLED, schema
 from dataengine.lines import json_list, numbered_json_lines
 from dataengine.names import nearest
 from dataengine.shards import REJECTED, digest
@@ -21,6 +21,8 @@ from dataengine.work import Work
 
 SHARD_ROWS = 20_000
 OURS = schema(PROBLEM)
+READ_LATER = schema((*PROBLEM, *RESPONSE, *ONCE_DROPPED, *SAMPLED, *COUNTED, *MIXED))
+"""Columns that later steps read: what bears such a name and holds something else is renamed."""
 KNOWN = ".parquet, .json (one list), .jsonl or .ndjson, the last three also as .gz and .zst"
 REJECT = "Or pass bad_lines='reject' to set such lines aside."
 Numbered = Callable[[], Iterable[tuple[int, Mapping[str, Any]]]]
@@ -227,7 +229,7 @@ def _no_such(ours: str, theirs: str, names: Iterable[str]) -> str:
 
 def _problem(raw: Mapping[str, Any], *, columns: Mapping[str, str], constants: Mapping[str, str], where: str) -> dict[str, Any]:
     mapped = {ours: raw.get(theirs) for ours, theirs in columns.items()}
-    row = of_our_types({**{key: value for key, value in raw.items() if key not in columns.values()}, **mapped, **constants}, OURS)
+    row = of_our_types({**{key: value for key, value in raw.items() if key not in columns.values()}, **mapped, **constants})
     question = row.pop("question", None)
     if row.get("messages") is None:
         if not isinstance(question, str) or not question.strip():
@@ -255,14 +257,22 @@ def _messages(given: Any, *, where: str) -> list[dict[str, str]]:
     return [{"role": message["role"], "content": message["content"]} for message in given]
 
 
-def of_our_types(row: Mapping[str, Any], ours: Mapping[str, Any]) -> dict[str, Any]:
+def of_our_types(row: Mapping[str, Any]) -> dict[str, Any]:
     """The row with `their_NAME` for a column that bears a name of ours but holds something else."""
-    made = {}
-    for name, value in row.items():
-        wanted = (int if ours[name].is_integer() else str) if name in ours and name not in ("messages", "answer", "checks") else object
-        fits = value is None or (isinstance(value, wanted) and not (wanted is int and isinstance(value, bool)))
-        made[name if fits else f"their_{name}"] = value
-    return made
+    return {name if fits(name, value) else f"their_{name}": value for name, value in row.items()}
+
+
+def fits(name: str, value: Any) -> bool:
+    """Whether a column of that name can hold it; one whose name is none of ours can hold anything."""
+    dtype = READ_LATER.get(name)
+    if value is None or dtype is None or name in ("messages", "answer", "checks"):
+        return True
+    if isinstance(value, bool) or dtype == pl.Boolean:
+        return isinstance(value, bool) and dtype == pl.Boolean
+    if dtype.is_integer():
+        half = 2 ** (31 if dtype == pl.Int32 else 63)
+        return isinstance(value, int) and -half <= value < half
+    return isinstance(value, int | float) if dtype.is_float() else isinstance(value, str)
 
 
 def types_of_others(rows: Iterable[Mapping[str, Any]]) -> dict[str, Any]:

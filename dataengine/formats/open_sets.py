@@ -33,7 +33,7 @@ def _read_nemotron(row: Row) -> list[dict[str, Any]]:
         **others(row, "input", "output", "system_prompt", "generator", "reasoning"),
         "messages": messages,
         "response": row["output"],
-        "domain": DOMAINS.get(row.get("category") or "", row.get("category")),
+        "domain": DOMAINS.get(str(row.get("category")), row.get("category")),
         "model": row.get("generator"),
         "reasoning_mode": row.get("reasoning"),
     }

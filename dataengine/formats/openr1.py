@@ -19,29 +19,26 @@ VERDICTS = ("answer_matches", "is_right", "correctness_math_verify")
 
 
 def _write(rows: Sequence[Row]) -> dict[str, Any]:
-    said = [row for row in rows if row.get("response") is not None]
-    if not said:
-        raise CannotCarry("no response to this prompt")
-    right = [_verdict(row) for row in said]
-    best = next((row for row, verdict in zip(said, right, strict=True) if verdict), said[0])
-    messages = asked(said[0])
+    right = [_verdict(row) for row in rows]
+    best = next((row for row, verdict in zip(rows, right, strict=True) if verdict), rows[0])
+    messages = asked(rows[0])
     questions = [message["content"] for message in messages if message["role"] == "user"]
     if not questions:
         raise CannotCarry("no user message: there is no problem")
     return {
         "problem": questions[-1],
-        **chosen(said[0], THEIRS),
-        "uuid": said[0].get("prompt_id"),
-        "is_reasoning_complete": [row.get("reasoning") is not None and row.get("finish_reason") != "length" for row in said],
-        "generations": [response_of(row) for row in said],
+        **chosen(rows[0], THEIRS),
+        "uuid": rows[0].get("prompt_id"),
+        "is_reasoning_complete": [row.get("reasoning") is not None and row.get("finish_reason") != "length" for row in rows],
+        "generations": [response_of(row) for row in rows],
         "correctness_math_verify": right if any(verdict is not None for verdict in right) else None,
         "correctness_llama": None,
-        "finish_reasons": [row.get("finish_reason") for row in said],
+        "finish_reasons": [row.get("finish_reason") for row in rows],
         "correctness_count": sum(verdict is True for verdict in right),
         "messages": [*messages, {"role": "assistant", "content": response_of(best)}],
-        "row_ids": [row.get("row_id") for row in said],
-        "models": [row.get("model") for row in said],
-        **chosen(said[0], OURS),
+        "row_ids": [row.get("row_id") for row in rows],
+        "models": [row.get("model") for row in rows],
+        **chosen(rows[0], OURS),
     }
 
 
@@ -62,7 +59,7 @@ def _read(row: Row) -> list[dict[str, Any]]:
             raise CannotCarry(f"generation {number} is no text")
         response = {**known, "messages": _problem(row), "response": text, "finish_reason": _at(row, "finish_reasons", number)}
         for name in ("correctness_math_verify", "correctness_llama"):
-            if (verdict := _at(row, name, number)) is not None:
+            if isinstance(verdict := _at(row, name, number), bool | int | float):
                 response[name] = {"value": float(verdict), "reason": "as published"}
         for theirs, ours in (("row_ids", "row_id"), ("models", "model")):
             if (value := _at(row, theirs, number)) is not None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import polars as pl
 
 from dataengine.columns import MESSAGES
+from dataengine.templates import Form
 
 Row = Mapping[str, Any]
 
@@ -23,6 +24,13 @@ LINEAGE = {
 """Columns that lead back from somebody else's file to the row here."""
 KNOWN = {"answer": pl.String, "domain": pl.String, "language": pl.String, "checks": pl.String}
 """What is known of a problem beside its messages."""
+
+
+CARRIED = ("role", "content", "from", "value")
+"""What is read of a message, and of ShareGPT's turns."""
+CALLS = ("tool_calls", "function_call")
+THOUGHTS = ("reasoning_content", "reasoning", "thinking")
+"""How servers and data sets call thoughts that stand beside the content of a message."""
 
 
 class CannotCarry(ValueError):
@@ -43,7 +51,7 @@ class Format:
     read: Callable[[Row], list[dict[str, Any]]]
     """One of its rows as ours; CannotCarry where it is none."""
     write: Callable[[Sequence[Row]], dict[str, Any]] | None = None
-    """Our rows of one unit as one of its; None where we only read it."""
+    """Our rows of one unit as one of its, those of several responses without any that is null; None where we only read it."""
     schema: Mapping[str, Any] | None = None
     """Types of the written columns; JSON lines where there are none."""
     loses: str = ""
@@ -60,7 +68,7 @@ def asked(row: Row) -> list[dict[str, str]]:
 
 
 def as_messages(value: Any) -> list[dict[str, str]]:
-    """Messages, or a text as one user message."""
+    """Messages, or a text as one user message; CannotCarry where one calls a tool or has no text."""
     if isinstance(value, str):
         return [{"role": "user", "content": value}]
     if not isinstance(value, list | tuple) or not value:
@@ -68,6 +76,8 @@ def as_messages(value: Any) -> list[dict[str, str]]:
     for message in value:
         if not isinstance(message, Mapping) or not isinstance(message.get("role"), str) or not isinstance(message.get("content"), str):
             raise CannotCarry("a message without role or text: tool calls and pictures are not carried")
+        if called := [key for key in CALLS if message.get(key)]:
+            raise CannotCarry(f"a message with {called[0]}: tool calls are not carried")
     return [{"role": message["role"], "content": message["content"]} for message in value]
 
 
@@ -90,7 +100,28 @@ def last_said(messages: Any) -> tuple[list[dict[str, str]], str]:
         raise CannotCarry(f"the last message is the {found[-1]['role']}'s: there is no response")
     if len(found) == 1:
         raise CannotCarry("an answer to nothing: no message before the assistant's")
-    return found[:-1], found[-1]["content"]
+    return found[:-1], _with_thoughts(found[-1]["content"], messages[-1])
+
+
+def _with_thoughts(content: str, message: Mapping[str, Any]) -> str:
+    """What was answered, with thoughts that stand beside it before it, in R1's form."""
+    thoughts = next((message[key] for key in THOUGHTS if isinstance(message.get(key), str) and message[key].strip()), None)
+    if thoughts is None or thoughts.strip() in content:
+        return content
+    try:
+        return Form().write(thoughts.strip("\n"), content.lstrip("\n"))
+    except ValueError as error:
+        raise CannotCarry(f"thoughts beside the text that can not be joined to it: {error}") from error
+
+
+def left_behind(row: Row) -> Iterator[str]:
+    """The keys of a row's messages that hold something and are carried nowhere, each as often as it does."""
+    for talk in row.values():
+        turns = talk if isinstance(talk, list) else []
+        for turn in turns:
+            if isinstance(turn, Mapping) and ("role" in turn or "from" in turn):
+                carried = (*CARRIED, *(THOUGHTS if turn is turns[-1] else ()))
+                yield from (key for key, value in turn.items() if key not in carried and value not in (None, "", [], {}))
 
 
 def chosen(row: Row, names: Mapping[str, Any]) -> dict[str, Any]:

@@ -27,9 +27,9 @@ def _read(row: Row) -> list[dict[str, Any]]:
     turns = row["conversations"]
     if not isinstance(turns, list) or not all(isinstance(turn, Mapping) and "from" in turn and "value" in turn for turn in turns):
         raise CannotCarry("conversations is no list of {from, value}")
-    if unknown := [turn["from"] for turn in turns if turn["from"] not in OURS]:
+    if unknown := [turn["from"] for turn in turns if not isinstance(turn["from"], str) or turn["from"] not in OURS]:
         raise CannotCarry(f"a turn of {unknown[0]!r}: only system, human and gpt are carried")
-    messages = [{"role": OURS[turn["from"]], "content": turn["value"]} for turn in turns]
+    messages = [{**turn, "role": OURS[turn["from"]], "content": turn["value"]} for turn in turns]
     if row.get("system"):
         messages = [{"role": "system", "content": row["system"]}, *messages]
     asked, response = last_said(messages)

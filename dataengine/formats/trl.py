@@ -46,8 +46,11 @@ def _read_completion(row: Row) -> list[dict[str, Any]]:
     return [{**others(row, "prompt", "completion"), "messages": messages, "response": response}]
 
 
-def _answer(completion: Any) -> list[dict[str, str]]:
-    return [{"role": "assistant", "content": completion}] if isinstance(completion, str) else as_messages(completion)
+def _answer(completion: Any) -> list[dict[str, Any]]:
+    if isinstance(completion, str):
+        return [{"role": "assistant", "content": completion}]
+    as_messages(completion)
+    return completion
 
 
 def _write_prompt(rows: Sequence[Row]) -> dict[str, Any]:
@@ -58,8 +61,10 @@ def _read_prompt(row: Row) -> list[dict[str, Any]]:
     messages = as_messages(row["prompt"])
     if messages[-1]["role"] == "assistant":
         raise CannotCarry("the prompt ends with the assistant's words")
-    answer = row["answer"] if row.get("answer") is not None else row.get("solution")
-    return [{**others(row, "prompt", "solution"), "messages": messages, "answer": answer}]
+    solution = row.get("solution")
+    answer = row["answer"] if row.get("answer") is not None else solution
+    proof = {} if solution is None or solution == answer else {"solution": solution}  # a text beside the answer stays
+    return [{**others(row, "prompt", "solution"), **proof, "messages": messages, "answer": answer}]
 
 
 PROMPT_ABOUT = {**KNOWN, **{name: dtype for name, dtype in LINEAGE.items() if name != "row_id"}}

@@ -37,6 +37,8 @@ def _write(rows: Sequence[Row]) -> dict[str, Any]:
 
 def _read(row: Row) -> list[dict[str, Any]]:
     reward, extra = row["reward_model"], row.get("extra_info") or {}
+    if not isinstance(extra, Mapping):
+        raise CannotCarry("extra_info is no object")
     if not isinstance(reward, Mapping) or "ground_truth" not in reward:
         raise CannotCarry("reward_model has no ground_truth")
     truth = text_or_none(reward["ground_truth"])

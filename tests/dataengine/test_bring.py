@@ -1,15 +1,19 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from dataengine import shards
 from dataengine.bring import bring, bring_from_hub
+from dataengine.card import card
 from dataengine.columns import PROBLEM, RESPONSE, schema
 from dataengine.run import run
 from dataengine.sources import prompt_id
@@ -109,6 +113,86 @@ def test_the_same_prompt_twice_is_two_samples_of_it_or_a_repeated_problem(tmp_pa
     folder = run(bring(written(tmp_path / "p.jsonl", THEIRS["verl"] * 3)), tmp_path / "runs")
     assert len(shards.read(folder)) == 1
     assert shards.read(folder, shards.REJECTED)["dropped_because"].to_list() == ["the same prompt again"] * 2
+
+
+def ids_of(tmp_path: Path, said: Sequence[tuple[str, str]], **more: Any) -> list[tuple[tuple[str, str], str]]:
+    talks = [{"messages": [{"role": "user", "content": asked}], "response": answered, **more} for asked, answered in said]
+    rows = shards.read(run(bring(written(tmp_path / "rows.jsonl", talks)), tmp_path / "runs"))
+    assert rows["row_id"].n_unique() == len(said)
+    return list(zip(said, rows["row_id"], strict=True))
+
+
+SAID = st.lists(st.tuples(st.sampled_from("pq"), st.sampled_from("abc")), min_size=1, max_size=6)
+
+
+@settings(deadline=None, max_examples=25)
+@given(some=SAID, more=SAID, at=st.integers(0, 6))
+def test_rows_added_anywhere_change_the_id_of_no_other_row(some: list[tuple[str, str]], more: list[tuple[str, str]], at: int) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        before, after = ids_of(Path(folder), some), ids_of(Path(folder), [*some[:at], *more, *some[at:]])
+    assert set(before) <= set(after)
+
+
+def test_what_the_file_says_of_the_sample_is_part_of_the_id(tmp_path: Path) -> None:
+    first, second = (ids_of(tmp_path, [("p", "a")], sample=sample)[0][1] for sample in (0, 1))
+    assert first != second
+    assert ids_of(tmp_path, [("p", "a")])[0][1] == first
+
+
+@pytest.mark.parametrize("key", ["reasoning_content", "reasoning", "thinking"])
+@pytest.mark.parametrize("form", ["trl", "trl-prompt-completion", "sharegpt"])
+def test_thoughts_beside_the_last_message_are_joined_to_it(tmp_path: Path, form: str, key: str) -> None:
+    rows: dict[str, Any] = {
+        "trl": {"messages": [TALK[0], {"role": "assistant", "content": "2", key: "one and one"}]},
+        "trl-prompt-completion": {"prompt": TALK[:1], "completion": [{"role": "assistant", "content": "\n\n2", key: "\none and one\n"}]},
+        "sharegpt": {"conversations": [{"from": "human", "value": "1+1?"}, {"from": "gpt", "value": "2", key: "one and one"}]},
+    }
+    folder = run(bring(written(tmp_path / "rows.jsonl", [rows[form]])), tmp_path / "runs")
+    row = shards.read(folder).row(0, named=True)
+    assert (row["response"], row["reasoning"], row["summary"]) == (TALK[1]["content"], "one and one", "2")
+    assert "left_behind" not in shards.read_manifest(folder)["notes"]
+
+
+def test_thoughts_that_the_text_holds_already_are_not_doubled(tmp_path: Path) -> None:
+    talk = [TALK[0], {**TALK[1], "reasoning": "one and one"}]
+    folder = run(bring(written(tmp_path / "rows.jsonl", [{"messages": talk}])), tmp_path / "runs")
+    assert shards.read(folder)["response"].to_list() == [TALK[1]["content"]]
+
+
+def test_tool_calls_are_refused_and_other_keys_of_messages_are_counted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    calls = [TALK[0], {"role": "assistant", "content": "", "tool_calls": [{"f": 1}]}, {"role": "tool", "content": "2"}, TALK[1]]
+    earlier = [{**TALK[0], "name": "bob"}, {**TALK[1], "reasoning": "hm", "weight": 0, "tool_calls": []}, *TALK]
+    folder = run(bring(written(tmp_path / "rows.jsonl", [{"messages": talk} for talk in (calls, earlier)])), tmp_path / "runs")
+    assert "a message with tool_calls: tool calls are not carried" in shards.read(folder, shards.REJECTED)["dropped_because"][0]
+    assert shards.read_manifest(folder)["notes"]["left_behind"] == {"name": 1, "reasoning": 1, "weight": 1}
+    assert capsys.readouterr().err.count("left behind of them: name (1), reasoning (1), weight (1)") == 1
+
+
+def test_their_prompt_id_is_kept_where_it_is_another(tmp_path: Path) -> None:
+    rows = [{**THEIRS["trl"][0], "prompt_id": "theirs"}, {**THEIRS["trl"][0], "prompt_id": prompt_id(TALK[:1])}]
+    made = shards.read(run(bring(written(tmp_path / "rows.jsonl", rows)), tmp_path / "runs"))
+    assert made["their_prompt_id"].to_list() == ["theirs", None]
+    assert made["prompt_id"].to_list() == [prompt_id(TALK[:1])] * 2
+
+
+OUT_OF_SHAPE: dict[str, Any] = {
+    "seed": 2**63 + 5, "prompt_tokens": 2**40, "tokens": [1, 2], "pass_rate": "3/8", "part": 3, "judged": True, "accepted": "yes",
+    "model": {},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", OUT_OF_SHAPE)
+def test_what_does_not_fit_a_column_that_later_steps_read_is_renamed(tmp_path: Path, name: str) -> None:
+    data = bring(written(tmp_path / "rows.jsonl", [{**THEIRS["trl"][0], name: OUT_OF_SHAPE[name]}]))
+    rows = shards.read(run(data, tmp_path / "runs"))
+    assert f"their_{name}" in rows.columns
+    assert name not in rows.columns or rows[name].to_list() == [None]
+    assert run(card(data, title="it has a card"), tmp_path / "runs")
+
+
+def test_a_constant_that_does_not_fit_its_column_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="constant pass_rate='half' does not fit"):
+        bring(written(tmp_path / "rows.jsonl", THEIRS["trl"]), constants={"pass_rate": "half"})
 
 
 def test_a_dataset_folder_is_brought_through_datasets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

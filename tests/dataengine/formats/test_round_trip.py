@@ -135,6 +135,8 @@ PICTURE = [{"role": "user", "content": [{"type": "image"}]}]
         (VERL, {"prompt": "1+1?", "reward_model": {"style": "model"}}, "no ground_truth"),
         (VERIFIERS, {"question": "1+1?", "answer": "2", "info": "{"}, "info is no JSON"),
         (SHAREGPT, {"conversations": [{"from": "function_call", "value": "f()"}]}, "a turn of 'function_call'"),
+        (SHAREGPT, {"conversations": [{"from": ["human"], "value": "1+1?"}]}, r"a turn of \['human'\]"),
+        (VERL, {"prompt": "1+1?", "reward_model": {"ground_truth": "2"}, "extra_info": "none"}, "extra_info is no object"),
         (OPENR1, {"problem": "1+1?", "generations": []}, "no generations"),
     ],
 )
@@ -145,6 +147,8 @@ def test_what_does_not_fit_says_why(form: Format, theirs: dict[str, Any], why: s
 
 def test_simple_shapes_of_other_peoples_files_are_read() -> None:
     assert TRL_PROMPT_COMPLETION.read({"prompt": "1+1?", "completion": "2"})[0]["messages"] == [{"role": "user", "content": "1+1?"}]
+    proved = TRL_PROMPT.read({"prompt": "1+1?", "solution": "One and one are two.", "answer": "2"})[0]
+    assert (proved["answer"], proved["solution"]) == ("2", "One and one are two.")
     plain = VERIFIERS.read({"question": "1+1?", "answer": "2", "task": "sums", "info": {"hard": True}})[0]
     assert (plain["answer"], plain["domain"], plain["info"]) == ("2", "sums", '{"hard": true}')
     said = SHAREGPT.read({"system": "be brief", "conversations": [{"from": "human", "value": "1+1?"}, {"from": "gpt", "value": "2"}]})[0]
