@@ -22,7 +22,7 @@ from dataengine.by_prompt import by_prompt
 from dataengine.card import card_text
 from dataengine.formats.known import WRITTEN, format_named
 from dataengine.formats.own import OWN
-from dataengine.formats.shape import CannotCarry, Format
+from dataengine.formats.shape import CannotCarry, Format, response_of
 from dataengine.formats.sharegpt import SHAREGPT
 from dataengine.own_version import own_version
 from dataengine.progress import Bar
@@ -31,7 +31,7 @@ ROWS_AT_ONCE = 500
 """Rows of long texts in memory at the same time."""
 FILE_BYTES = 512 * 2**20
 """Text of one Parquet file, about."""
-VERSION = "1"
+VERSION = "2"
 """Raised when the same folder gives other rows."""
 UNREAD = ("prompt", "reasoning", "summary", "sampling")
 """Long columns of ours that no format of single responses or prompts has a place for."""
@@ -147,8 +147,11 @@ def _theirs(
     units: Iterable[list[dict[str, Any]]], form: Format, *, left_out: Counter[str], finished: Counter[str | None], bar: Bar
 ) -> Iterator[dict[str, Any]]:
     assert form.write is not None
-    for rows in units:
-        bar.advance(len(rows))
+    for unit in units:
+        bar.advance(len(unit))
+        rows = _answered(unit, left_out) if form.unit == "responses" else unit
+        if not rows:
+            continue
         try:
             yield form.write(rows)
         except CannotCarry as error:
@@ -156,6 +159,19 @@ def _theirs(
             continue
         if form.unit != "prompt":
             finished.update(row.get("finish_reason") for row in rows)
+
+
+def _answered(unit: list[dict[str, Any]], left_out: Counter[str]) -> list[dict[str, Any]]:
+    """The rows that have a response; the others are counted."""
+    answered = []
+    for row in unit:
+        try:
+            response_of(row)
+        except CannotCarry as error:
+            left_out[str(error)] += 1
+        else:
+            answered.append(row)
+    return answered
 
 
 def _parquet(into: Path, theirs: Iterable[dict[str, Any]], schema: Mapping[str, Any]) -> int:

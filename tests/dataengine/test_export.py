@@ -119,7 +119,18 @@ def test_one_row_of_openr1_holds_all_responses_of_a_prompt(said: Path, tmp_path:
     assert table["correctness_math_verify"].to_list() == [[False, True]] * len(table)
     right = table.row(0, named=True)
     assert right["messages"][-1]["content"] == right["generations"][1], "the conversation shows a right one"
-    assert made.left_out == {"no response to this prompt": 6}
+    assert made.left_out == {"no response (prompt_too_long)": 6}
+
+
+def test_a_missing_response_among_others_of_its_prompt_is_counted(tmp_path: Path) -> None:
+    def land(work: Any) -> None:
+        made = work.rows().with_columns(response=pl.when(pl.col("sample") != 1).then("response"), finish_reason=pl.lit("refused"))
+        work.land("00000.parquet", made)
+
+    folder = run(Step(name="gaps", make=land, inputs={"data": data(prompts=8)}), tmp_path)
+    made = export(folder, to="openr1", out=tmp_path / "out")
+    assert (made.rows, made.left_out) == (8, {"no response (refused)": 8})
+    assert pl.read_parquet(made.folder / "train-00000.parquet")["generations"].list.len().unique().to_list() == [1]
 
 
 @pytest.mark.parametrize("size", [64 * 2**20, 500])
