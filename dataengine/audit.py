@@ -41,6 +41,8 @@ class Audit:
     """Rows whose truth is null; they are counted and not scored."""
     disagreements: pl.DataFrame
     """The rows judged against the truth, all columns, with the score and `disagreement`."""
+    places: pl.Series
+    """Which rows these are, from 0."""
     unjudged: pl.Series
     """The scores of the unjudged rows."""
 
@@ -63,7 +65,8 @@ class Audit:
         lines += _by_reason("disagreements by reason", self.disagreements[self.scorer], self.disagreements["disagreement"])
         lines += _by_reason("unjudged by reason", self.unjudged, pl.Series(["unjudged"] * len(self.unjudged), dtype=pl.String))
         shown = _in_turn(self.disagreements, self.scorer, read)
-        lines += chain.from_iterable(_reading(row, self.scorer, self.truth) for row in shown)
+        rows = [(self.disagreements.row(at, named=True), f"row {self.places[at]}") for at in shown]
+        lines += chain.from_iterable(_reading(row, place, scorer=self.scorer, truth=self.truth) for row, place in rows)
         return "\n".join(lines)
 
     def _confusion(self) -> list[str]:
@@ -108,6 +111,7 @@ def audit(scorer: Scorer, rows: pl.DataFrame, *, truth: str, bar: float = 1.0) -
         unjudged_wrong=count(unjudged & ~true),
         without_truth=len(rows) - len(known),
         disagreements=scored.with_columns(right.alias("disagreement")).filter(differs).with_columns(kind.alias("disagreement")),
+        places=verdicts.is_not_null().arg_true().filter(differs),
         unjudged=scored[scorer.name].filter(unjudged),
     )
 
@@ -162,26 +166,26 @@ def _by_reason(heading: str, scores: pl.Series, classes: pl.Series) -> list[str]
     return ["", f"{heading}:", *(f"{count:>9,}  {class_:15} {reason}" for (class_, reason), count in ordered[:20])] if ordered else []
 
 
-def _in_turn(disagreements: pl.DataFrame, name: str, count: int) -> list[dict[str, Any]]:
-    """The first row of every kind of disagreement, then the second of every kind, and so on."""
+def _in_turn(disagreements: pl.DataFrame, name: str, count: int) -> list[int]:
+    """The place of the first row of every kind of disagreement, then the second of every kind, and so on."""
     groups: dict[tuple[str, str], list[int]] = defaultdict(list)
     reasons = disagreements[name].struct.field("reason")
     for at, (class_, reason) in enumerate(zip(disagreements["disagreement"], reasons, strict=True)):
         groups[class_, kind_of_reason(reason)].append(at)
     turns = chain.from_iterable(zip_longest(*groups.values()))
-    chosen = [at for at in turns if at is not None][: max(count, 0)]
-    return [{"row": at, **disagreements.row(at, named=True)} for at in chosen]
+    return [at for at in turns if at is not None][: max(count, 0)]
 
 
 IDENTIFIERS = (("id",), ("prompt_id", "sample"), ("prompt_id",), ("task_id",), ("problem_id",))
-"""Columns that name a row for a person, best first."""
+"""Columns that name a row for a person, best first; where none is there, its place does."""
 
 END_SHOWN = 300
 """Characters of the end of a response that are shown: answers stand there."""
 
 
-def _reading(row: dict[str, Any], scorer: str, truth: str) -> list[str]:
-    names: Sequence[str] = next((names for names in IDENTIFIERS if all(row.get(name) is not None for name in names)), ("row",))
+def _reading(row: dict[str, Any], place: str, *, scorer: str, truth: str) -> list[str]:
+    names: Sequence[str] = next((names for names in IDENTIFIERS if all(row.get(name) is not None for name in names)), ())
+    called = "/".join(str(row[name]) for name in names) or place
     score = row[scorer]
     asked = next((row[key] for key in ("problem", "question", "prompt") if isinstance(row.get(key), str)), None)
     shown = [f"asks: {_line(asked, end=True)}"] if asked is not None else []
@@ -189,7 +193,7 @@ def _reading(row: dict[str, Any], scorer: str, truth: str) -> list[str]:
     text = next((row[key] for key in ("response", "output", "completion") if isinstance(row.get(key), str)), None)
     return [
         "",
-        f"{row['disagreement']}  {'/'.join(str(row[name]) for name in names)}  ({truth}: {str(row[truth]).lower()})",
+        f"{row['disagreement']}  {called}  ({truth}: {str(row[truth]).lower()})",
         f"    score {score['value']:.3g}: {_line(score['reason'])}",
         *(f"    {line}" for line in shown),
         *([f"    ends: {_line(text, end=True)}"] if text is not None else []),

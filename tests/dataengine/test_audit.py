@@ -152,6 +152,15 @@ def test_real_verdicts_are_audited_from_the_command_line(shared_data: Path, tmp_
     assert written <= 10
 
 
+def test_a_row_without_an_id_is_called_by_its_place_among_all_rows() -> None:
+    rows = pl.DataFrame({"response": ["no"] * 10, "verdict": [None, *[False] * 6, True, False, True]})
+    said = audit(says, rows, truth="verdict").text(read=2)
+    assert [line for line in said.splitlines() if line.endswith("(verdict: true)")] == [
+        "false negative  row 7  (verdict: true)",
+        "false negative  row 9  (verdict: true)",
+    ]
+
+
 @given(st.lists(st.tuples(st.sampled_from(["yes", "no", "?", "0.7"]), st.sampled_from([True, False, None])), min_size=1, max_size=40))
 def test_every_row_is_counted_once(pairs: list[tuple[str, Any]]) -> None:
     truths = [truth for _, truth in pairs]
