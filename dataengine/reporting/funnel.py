@@ -64,13 +64,18 @@ def dropped_on_the_way(folder: Path, root: Path, wheres: Sequence[Mapping[str, A
 
 
 def funnel(folder: Path, root: Path) -> list[dict[str, Any]]:
-    """One line for each data folder on the road: {step, made, kept, rejected: {reason: rows}}."""
+    """One line for each data folder on the road: {step, made, kept, rejected: {reason: rows}}; of a reason that two gave, who."""
     lines = []
     for before in folders_before(folder, root):
         manifest = shards.read_manifest(before)
         if manifest["rows"] is None:
             continue
-        reasons = {row["dropped_because"]: row["rows"] for row in rejections(before).iter_rows(named=True)}
+        dropped = rejections(before)
+        shared = pl.len().over("dropped_because") > 1
+        named = dropped.select(
+            pl.when(shared).then(pl.format("{}: {}", "dropped_by", "dropped_because")).otherwise("dropped_because"), "rows"
+        )
+        reasons = dict(named.iter_rows())
         made = manifest["rows"] + manifest["rejected"]
         lines.append({"step": manifest["name"], "folder": before.name, "made": made, "kept": manifest["rows"], "rejected": reasons})
     return lines
