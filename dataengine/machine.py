@@ -10,6 +10,18 @@ from dataengine.names import nearest
 ENGINES = ("auto", "local", "vllm", "openai")
 
 
+def _at_least(group: str, settings: object, least: int, *names: str) -> None:
+    for name in names:
+        if not getattr(settings, name) >= least:
+            raise ValueError(f"--{group}.{name} is {least} or more, got {getattr(settings, name)!r}")
+
+
+def _above(group: str, settings: object, least: int, *names: str) -> None:
+    for name in names:
+        if not getattr(settings, name) > least:
+            raise ValueError(f"--{group}.{name} is more than {least}, got {getattr(settings, name)!r}")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Vllm:
     """Servers of vLLM that the engine starts and watches, or that run already."""
@@ -43,6 +55,11 @@ class Vllm:
     deaths: int = 5
     """Deaths of started servers in a row, with no response between them, before the run stops."""
 
+    def __post_init__(self) -> None:
+        _above("vllm", self, 0, "start_seconds", "silent_seconds")
+        _at_least("vllm", self, 1, "tensor_parallel", "sequences")
+        _at_least("vllm", self, 0, "servers", "context", "patience", "deaths")
+
 
 @dataclass(frozen=True, kw_only=True)
 class OpenAI:
@@ -74,6 +91,11 @@ class OpenAI:
     """Seconds that one response is asked for again after its first failure before the run stops."""
     max_tokens_name: str = "max_tokens"
     """What chat services call the most tokens of a response; newer ones say max_completion_tokens."""
+
+    def __post_init__(self) -> None:
+        _above("openai", self, 0, "slowest", "silent_seconds")
+        _at_least("openai", self, 1, "in_flight")
+        _at_least("openai", self, 0, "requests_per_minute", "tokens_per_minute", "price_in", "price_out", "patience")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
 from typing import Any
 
 import aiohttp
@@ -18,6 +19,9 @@ JSON = {"Content-Type": "application/json"}
 MOST_BYTES = 256 * 2**20
 """A reply that goes on longer is garbage."""
 CONNECT_SECONDS = 10.0
+DROPPED = 0.0
+"""The deadline of a request that was ended from here: long past, and unlike every other."""
+LONGEST_REST = 30.0
 KEEP_OPEN_SECONDS = 3.0
 """Idle connections are closed by us before servers (uvicorn: after 5 s) close them under a request."""
 
@@ -54,6 +58,14 @@ class Endpoint:
         self, session: aiohttp.ClientSession, method: str, path: str, body: bytes | None, *, deadline: float
     ) -> tuple[int, Mapping[str, str], bytes]:
         """Status, headers and body of a reply, whatever they are; Failure where none came whole."""
+        async with self.replying(session, method, path, body, deadline=deadline) as reply:
+            return reply.status, reply.headers, self.without_key(await whole(reply))
+
+    @asynccontextmanager
+    async def replying(
+        self, session: aiohttp.ClientSession, method: str, path: str, body: bytes | None, *, deadline: float
+    ) -> AsyncGenerator[aiohttp.ClientResponse]:
+        """A reply as it arrives, whatever it is; Failure where it does not come, or is not read, within `deadline` seconds."""
         limit = asyncio.timeout(deadline)
         self._open.add(limit)
         try:
@@ -61,19 +73,20 @@ class Endpoint:
                 limit,
                 session.request(method, self.url + path, data=body, headers=self.headers(), allow_redirects=False) as reply,
             ):
-                content = await whole(reply)
-        except TimeoutError:
-            raise Failure(f"no answer within {deadline:.0f} s", late=True) from None
-        except (aiohttp.ClientError, OSError) as error:
+                yield reply
+        except (aiohttp.ClientError, OSError) as error:  # a TimeoutError is an OSError; that of a connection is aiohttp's
+            if limit.when() == DROPPED:
+                raise Failure("its server went away") from None
+            if isinstance(error, TimeoutError) and not isinstance(error, aiohttp.ClientError):
+                raise Failure(f"no answer within {deadline:.0f} s", late=True) from None
             raise Failure(f"{type(error).__name__} {error}".rstrip()) from None
         finally:
             self._open.discard(limit)
-        return reply.status, reply.headers, self.without_key(content)
 
     def drop(self) -> None:
         """End every request that is open here: they fail, and are asked elsewhere."""
         for each in self._open:
-            each.reschedule(0.0)
+            each.reschedule(DROPPED)
 
     def headers(self) -> Mapping[str, str]:
         """With the key, where there is one."""
@@ -91,7 +104,7 @@ class Endpoint:
             self._failed_at = now
         if failure.overloaded and now - self._lowered > 1.0:
             self.limit, self._lowered = max(1.0, self.limit * 0.6), now
-        rest = failure.wait or min(30.0, 0.25 * 2 ** (self.failed_in_row - 4)) * (self.failed_in_row >= 4)
+        rest = failure.wait or min(LONGEST_REST, 0.25 * 2 ** min(self.failed_in_row - 4, 16)) * (self.failed_in_row >= 4)
         self.rests_until = max(self.rests_until, now + rest)
 
     def worked(self) -> None:

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from dataengine.errors import Stopped
 from dataengine.inference.endpoint import Endpoint
-from dataengine.inference.failures import Failure
+from dataengine.inference.failures import SHOWN, Failure
 
 T = TypeVar("T")
 
@@ -83,14 +83,15 @@ class Endpoints:
         self,
         attempt: Callable[[Endpoint, int], Awaitable[T]],
         *,
+        prompt: str = "",
         tokens: float = 0,
         prefer: Endpoint | None = None,
         first: bool = False,
     ) -> tuple[T, Endpoint]:
         """What an attempt at one of the addresses returns, and which it was; failures are asked again until patience ends.
 
-        An attempt is told how often this request was late before. `tokens`: what it will take of a limit of tokens; `first`: before
-        all that wait.
+        An attempt is told how often this request was late before. `prompt`: what is asked, for the error; `tokens`: what it will take
+        of a limit of tokens; `first`: before all that wait.
         """
         tried, avoid, clock = Tried(), None, asyncio.get_running_loop().time
         while True:
@@ -105,7 +106,7 @@ class Endpoints:
                 now = clock()
                 endpoint.failed(failure, asked_at=asked_at, now=now)
                 avoid = endpoint
-                self._note(tried, failure, now, endpoint.shown)
+                self._note(tried, failure, now, endpoint.shown, prompt=prompt)
             else:
                 endpoint.worked()
                 self._last_answer = clock()
@@ -116,7 +117,7 @@ class Endpoints:
             self.again += 1
             await asyncio.sleep(random.uniform(0, min(LONGEST_WAIT, self._patience / 8, FIRST_WAIT * 2 ** min(tried.attempts, 16))))
 
-    def _note(self, tried: Tried, failure: Failure, now: float, shown: str) -> None:
+    def _note(self, tried: Tried, failure: Failure, now: float, shown: str, *, prompt: str) -> None:
         """Count a failure; Stopped where patience has ended."""
         tried.attempts += 1
         tried.late += failure.late
@@ -128,9 +129,11 @@ class Endpoints:
             asked = f"it was asked {tried.attempts} times" if tried.attempts > 1 else "it was asked once"
             waits = f", and the servers want a rest of {rest:,.0f} s more" if rest > self._patience else ""
             last = "; ".join(dict.fromkeys(tried.errors))
+            alone = self._last_answer > tried.since
+            leave = ". Others were answered meanwhile: where this prompt fails every time, leave it out of the data" if alone else ""
             raise Stopped(
-                f"no answer to a prompt with a patience of {self._patience:g} s: {asked}{waits}. Last: {last}. "
-                f"What was answered is kept: {self._advice}"
+                f"no answer to {_quoted(prompt)} with a patience of {self._patience:g} s: {asked}{waits}. Last: {last}. "
+                f"What was answered is kept: {self._advice}{leave}"
             )
 
     async def _take(self, turn: Turn, *, first: bool) -> Endpoint:
@@ -184,6 +187,13 @@ class Endpoints:
             return min(ready, key=_busy), None
         times = [*waits.values(), *(each.rests_until - now for each in up if each.rests_until > now)]
         return None, min(times, default=None)
+
+
+def _quoted(prompt: str) -> str:
+    """The beginning of a prompt is mostly its template's, so the end is shown as well."""
+    if not prompt:
+        return "a prompt"
+    return f"the prompt {prompt!r}" if len(prompt) <= SHOWN else f"the prompt {prompt[: SHOWN // 2]!r} ... {prompt[-SHOWN // 2 :]!r}"
 
 
 def _busy(endpoint: Endpoint) -> float:

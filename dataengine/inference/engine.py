@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, Protocol
@@ -25,8 +26,10 @@ class Sampling:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        if isinstance(self.stop, str) or not all(self.stop):
+            raise ValueError(f"sampling wants the stop texts as a list of texts that are not empty, got stop={self.stop!r}: give ['...']")
         object.__setattr__(self, "stop", tuple(self.stop))
-        if self.temperature < 0 or not 0 < self.top_p <= 1 or self.max_tokens < 1:
+        if not 0 <= self.temperature < math.inf or not 0 < self.top_p <= 1 or not self.max_tokens >= 1:
             raise ValueError(f"sampling wants temperature >= 0, 0 < top_p <= 1 and max_tokens >= 1, got {self}")
 
     def identity(self) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
 from typing import Any
@@ -11,8 +10,8 @@ from typing import Any
 import aiohttp
 
 from dataengine.inference.endpoint import MOST_BYTES, Endpoint, whole
-from dataengine.inference.failures import Failure, reply_of
-from dataengine.inference.served_reply import THOUGHTS
+from dataengine.inference.failures import Failure, read_json, reply_of
+from dataengine.inference.served_reply import THOUGHTS, text_of
 
 PARTS = ("text", "content", "refusal", *THOUGHTS)
 LONGEST_LINE = 8 * 2**20
@@ -22,17 +21,16 @@ async def streamed(
     endpoint: Endpoint, session: aiohttp.ClientSession, path: str, body: bytes, *, silent: float, deadline: float, stop: Sequence[str]
 ) -> dict[str, Any]:
     """The whole reply. It is a Failure where nothing arrives for `silent` seconds or the end never comes; once one of the texts in
-    `stop` has arrived the request is ended from here, so that no more tokens are made and paid for."""
-    try:
-        async with asyncio.timeout(deadline), session.post(endpoint.url + path, data=body, headers=endpoint.headers()) as reply:
-            if reply.status != 200 or "event-stream" not in reply.headers.get("Content-Type", ""):
-                return reply_of(reply.status, reply.headers, endpoint.without_key(await whole(reply)))
-            async with aclosing(_events(reply, silent, endpoint)) as events:
+    `stop` has arrived the request is ended from here, so that no more tokens are made and paid for: their number, which servers tell at
+    the end, is then missing."""
+    async with endpoint.replying(session, "POST", path, body, deadline=deadline) as reply:
+        if reply.status != 200 or "event-stream" not in reply.headers.get("Content-Type", ""):
+            return reply_of(reply.status, reply.headers, endpoint.without_key(await whole(reply)))
+        async with aclosing(_events(reply, silent, endpoint)) as events:
+            try:
                 return await _put_together(events, stop)
-    except TimeoutError:
-        raise Failure(f"not finished within {deadline:.0f} s", late=True) from None
-    except (aiohttp.ClientError, OSError) as error:
-        raise Failure(f"{type(error).__name__} {error}".rstrip()) from None
+            except (TypeError, AttributeError) as error:
+                raise Failure(f"an event of an unknown form ({error})") from None
 
 
 async def _events(reply: aiohttp.ClientResponse, silent: float, endpoint: Endpoint) -> AsyncGenerator[dict[str, Any]]:
@@ -53,7 +51,7 @@ async def _events(reply: aiohttp.ClientResponse, silent: float, endpoint: Endpoi
             if not line.startswith(b"data:") or data == b"[DONE]":
                 continue
             try:
-                event = json.loads(data)
+                event = read_json(data)
             except ValueError:
                 raise Failure(f"a line that is not JSON: {endpoint.without_key(data)[:200]!r}") from None
             if not isinstance(event, dict) or event.get("error"):
@@ -64,7 +62,7 @@ async def _events(reply: aiohttp.ClientResponse, silent: float, endpoint: Endpoi
 async def _put_together(events: AsyncIterator[dict[str, Any]], stop: Sequence[str]) -> dict[str, Any]:
     pieces: dict[str, list[str]] = {name: [] for name in PARTS}
     ids: list[int] = []
-    finish, usage, is_chat, arrived, longest = None, None, False, 0, max(map(len, stop), default=0)
+    finish, usage, is_chat, longest = None, None, False, max(map(len, stop), default=0)
     tail = ""
     async for event in events:
         usage = event.get("usage") or usage
@@ -74,15 +72,14 @@ async def _put_together(events: AsyncIterator[dict[str, Any]], stop: Sequence[st
         is_chat = is_chat or "delta" in choice
         given = choice.get("delta") or {} if is_chat else choice
         for name in PARTS:
-            if isinstance(given.get(name), str):
-                pieces[name].append(given[name])
+            if given.get(name):
+                pieces[name].append(text_of(given[name]))
         ids += choice.get("token_ids") or ()
         finish = choice.get("finish_reason") or finish
-        arrived += 1
-        tail = tail[-longest:] + (given.get("content" if is_chat else "text") or "")
+        tail = tail[-longest:] + text_of(given.get("content" if is_chat else "text"))
         if finish is None and any(text in tail for text in stop):
             finish = "stop"
-            usage = usage or {"completion_tokens": arrived}
+            usage = event.get("usage") or {"prompt_tokens": (usage or {}).get("prompt_tokens")}
             break
     said = {name: "".join(parts) for name, parts in pieces.items() if parts}
     choice = {"message": {"content": None, **said}} if is_chat else {"text": "", **said}

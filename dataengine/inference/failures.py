@@ -12,10 +12,13 @@ from typing import Any
 from dataengine.errors import Stopped
 from dataengine.inference.engine import FinishReason
 
-REFUSALS = ("content_filter", "content filter", "content_policy", "content policy", "content management policy", "moderation", "flagged")
-REFUSALS += ("data_inspection_failed", "safety")
+FILTERED = ("content_filter", "content_policy_violation", "moderation_blocked", "data_inspection_failed", "flagged_input")
+"""Codes of a 403 that is about the prompt; every other 403 is about the key, whatever words are in it."""
 TOO_LONG = ("context_length", "context length", "maximum context", "max_model_len", "too long", "context window", "exceeds the model")
-BROKE = ("insufficient_quota", "insufficient_balance", "insufficient balance", "billing", "credit balance")
+BROKE = ("insufficient_quota", "insufficient_balance", "billing_hard_limit_reached", "billing_not_active", "exceeded_current_quota_error")
+"""Codes, not words, though proxies quote them in a message: that of an ordinary 429 names the page for billing."""
+LOW_BALANCE = "credit balance is too low"
+"""Anthropic's words, under a code that says nothing (a 400, invalid_request_error)."""
 ANSWERED, TROUBLE = 200, 500
 OVERLOADED = (429, 503, 529)
 AGAIN = (408, 409, 421, 423, 425)
@@ -33,15 +36,16 @@ class Failure(Exception):
 
 
 class Unanswered(Exception):
-    """The server will not answer this very prompt."""
-
-    def __init__(self, reason: str, finish_reason: FinishReason) -> None:
-        super().__init__(reason)
-        self.finish_reason: FinishReason = finish_reason
+    """The model or its filter would not answer this very prompt: a good reply says so."""
 
 
 class BadRequest(Exception):
-    """400 without a known reason: this prompt, or everything that is asked in this form."""
+    """400 and the like: this prompt, or everything that is asked in this form. Only a harmless prompt can tell (`refusals`)."""
+
+    def __init__(self, reason: str, finish_reason: FinishReason = "refused") -> None:
+        """`finish_reason`: of the response, where it is the prompt."""
+        super().__init__(reason)
+        self.finish_reason: FinishReason = finish_reason
 
 
 class NotThere(Exception):
@@ -56,28 +60,42 @@ def reply_of(status: int, headers: Mapping[str, str], body: bytes) -> dict[str, 
     """The JSON object of a good reply; every other status and every other content raises one of the errors above."""
     if ANSWERED <= status < 300:
         return _object(body)
-    said = message_of(body)
-    known = said.lower() + " " + body[:2000].decode(errors="replace").lower()
-    if status == 402 or (status == 429 and any(word in known for word in BROKE)):
+    said, codes = message_of(body), _codes(body)
+    if status == 402 or not codes.isdisjoint(BROKE) or LOW_BALANCE in said or (status == 429 and any(code in said for code in BROKE)):
         raise Stopped(f"the account has no credit left ({status}: {said}). What was answered is kept: see to it, then run the same command")
     if status >= TROUBLE or status in OVERLOADED or status in AGAIN:
         overloaded = status in OVERLOADED
         raise Failure(f"{status}: {said}", wait=retry_after(headers) if overloaded else 0.0, overloaded=overloaded)
-    if status in (400, 403, 413, 422):
-        if any(word in known for word in REFUSALS):
-            raise Unanswered(said, "refused")
-        if any(word in known for word in TOO_LONG) and "greater than max_model_len" not in known:
-            raise Unanswered(said, "prompt_too_long")
+    if status in (400, 413, 422):
+        raise BadRequest(f"{status}: {said}", "prompt_too_long" if _too_long(said, body) else "refused")
+    if status == 403 and not codes.isdisjoint(FILTERED):
+        raise BadRequest(f"{status}: {said}")
     if status in (401, 403):
         raise KeyRefused(f"{status}: {said}")
-    if status in (400, 413, 422):
-        raise BadRequest(f"{status}: {said}")
     raise NotThere(f"{status}: {said}")
+
+
+def _too_long(said: str, body: bytes) -> bool:
+    known = said.lower() + " " + body[:2000].decode(errors="replace").lower()
+    return any(word in known for word in TOO_LONG) and "greater than max_model_len" not in known
+
+
+def read_json(content: bytes) -> Any:
+    """A JSON value; ValueError where it is none, or one nested deeper than can be read."""
+    try:
+        return json.loads(content)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
+def whole_text(text: str) -> str:
+    """JSON may hold half a character (a lone surrogate), which no file can: halves are joined, one that stays alone becomes U+FFFD."""
+    return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def _object(body: bytes) -> dict[str, Any]:
     try:
-        read = json.loads(body)
+        read = read_json(body)
     except ValueError:
         raise Failure(f"the reply is not JSON: {message_of(body)}" if body else "the reply is empty") from None
     if not isinstance(read, dict):
@@ -91,14 +109,27 @@ def message_of(body: bytes) -> str:
     """What a server says was wrong, in its own words, shortened."""
     text = body.decode(errors="replace")
     try:
-        read = json.loads(text)
+        read = read_json(body)
         found = read.get("error") or read.get("message") or read.get("detail") if isinstance(read, dict) else None
         found = found.get("message") or found if isinstance(found, dict) else found
         text = found if isinstance(found, str) else json.dumps(found) if found else text
-    except ValueError:
+    except (ValueError, RecursionError):
         pass
-    text = " ".join(text.split())
+    text = whole_text(" ".join(text.split()))
     return (text if len(text) <= SHOWN else text[:SHOWN] + " ...") or "nothing"
+
+
+def _codes(body: bytes) -> set[str]:
+    """What a server calls its error: `code` and `type`, and whatever OpenRouter says beside its moderation."""
+    try:
+        read = read_json(body)
+    except ValueError:
+        return set()
+    error = read.get("error") if isinstance(read, dict) else None
+    places = [place for place in (read, error) if isinstance(place, dict)]
+    said = [place.get(name) for place in places for name in ("code", "type")]
+    beside = error.get("metadata") if isinstance(error, dict) else None
+    return {each.lower() for each in (*said, *(beside if isinstance(beside, dict) else ())) if isinstance(each, str)}
 
 
 def context_in(message: str) -> tuple[int, int] | None:
@@ -127,6 +158,6 @@ def retry_after(headers: Mapping[str, str]) -> float:
 def _date(text: str) -> datetime.datetime | None:
     try:
         read = email.utils.parsedate_to_datetime(text)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
     return read if read.tzinfo else read.replace(tzinfo=datetime.UTC)

@@ -7,10 +7,12 @@ import json
 import math
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Any
 
 import yarl
 
+from dataengine.errors import Stopped
 from dataengine.inference.endpoint import Endpoint, new_session
 from dataengine.inference.endpoints import Endpoints
 from dataengine.inference.engine import FinishReason, Response, Sampling
@@ -18,7 +20,7 @@ from dataengine.inference.event_stream import streamed
 from dataengine.inference.failures import BadRequest, Failure, KeyRefused, NotThere, Unanswered, context_in
 from dataengine.inference.loop_thread import LoopThread
 from dataengine.inference.refusals import Refusals
-from dataengine.inference.served_reply import BYTES_PER_TOKEN, Said, said_in
+from dataengine.inference.served_reply import BYTES_PER_TOKEN, Said, said_in, tokens_of
 from dataengine.inference.served_tokens import ServedTokens, until_stop
 from dataengine.inference.spent import Spent
 from dataengine.machine import OpenAI
@@ -56,7 +58,7 @@ class OpenAIEngine:
         if not settings.urls:
             raise ValueError("the engine openai wants at least one address: --openai.urls '[\"http://127.0.0.1:8000/v1\"]'")
         self.model, self.revision = model, revision
-        self._settings, self._body = settings, dict(body or {})
+        self._settings, self._body = settings, _one_choice(body or {})
         self._asked_as = settings.model or asked_as or model
         everything = _endpoints(settings)
         self.version = f"openai protocol, {', '.join(dict.fromkeys(each.shown for each in everything))}"
@@ -94,7 +96,7 @@ class OpenAIEngine:
         versions = await asyncio.gather(*(self._vllm_version(each) for each in self._endpoints.all))
         self._keeps_stop = all(versions)
         if self._tokens is not None:
-            self._takes_ids = all(await asyncio.gather(*(self._offers_ids(each) for each in self._endpoints.all)))
+            self._takes_ids = await self._all_offer_ids()
 
     async def _shut(self) -> None:
         if hasattr(self, "_session"):
@@ -108,32 +110,41 @@ class OpenAIEngine:
         except (Failure, Unanswered, BadRequest, NotThere, KeyRefused):
             return False
 
-    async def _offers_ids(self, endpoint: Endpoint) -> bool:
+    async def _all_offer_ids(self) -> bool:
+        """Whether all servers do: one must answer within our patience; those that are away by then are taken to be like the others."""
+        offers, first = await self._endpoints.ask(self._offers_ids)
+        return offers and all(await asyncio.gather(*(self._offers_too(each) for each in self._endpoints.all if each is not first)))
+
+    async def _offers_too(self, endpoint: Endpoint) -> bool:
+        patience = min(LEARN_SECONDS, self._settings.patience)
+        try:
+            return (await Endpoints([endpoint], patience=patience, advice=ADVICE).ask(self._offers_ids))[0]
+        except Stopped as error:
+            say(f"warning: {error}; the others are used until it answers")
+            return True
+
+    async def _offers_ids(self, endpoint: Endpoint, late: int) -> bool:
         """Whether a server takes a prompt as token ids and tells the ids of what it says."""
         assert self._tokens is not None
         ids = await self._tokens.encode(HARMLESS)
-        asked = {"model": self._asked_as, "prompt": ids, "max_tokens": 1, "return_token_ids": True}
-
-        async def attempt(at: Endpoint, late: int) -> bool:
-            reply = await at.post(self._session, "/completions", json.dumps(asked).encode(), deadline=at.pace.deadline(1, late=late))
-            said = said_in(reply)
-            return said.token_ids is not None and said.prompt_tokens == len(ids)
-
+        asked = json.dumps({"model": self._asked_as, "prompt": ids, "max_tokens": 1, "return_token_ids": True}).encode()
         try:
-            return (await Endpoints([endpoint], patience=self._settings.patience, advice=ADVICE).ask(attempt))[0]
+            said = said_in(await endpoint.post(self._session, "/completions", asked, deadline=endpoint.pace.deadline(1, late=late)))
         except (BadRequest, Unanswered):
             return False
         except (NotThere, KeyRefused) as error:
             raise await self._mistake(endpoint, error) from None
+        return said.token_ids is not None and said.prompt_tokens == len(ids)
 
     async def _one(self, prompt: str, sampling: Sampling, sample: int) -> Response:
         path, body = await self._request(prompt, sampling, sample)
         try:
-            said = await self._asked(path, body, sampling.stop)
+            said = await self._asked(path, body, sampling.stop, prompt=prompt)
         except (Unanswered, BadRequest) as no:
-            reason: FinishReason = no.finish_reason if isinstance(no, Unanswered) else "refused"
-            if isinstance(no, BadRequest) or reason == "prompt_too_long":
-                await self._sure_it_is_the_prompt(path, body, no)
+            reason: FinishReason = "refused"
+            if isinstance(no, BadRequest):
+                await self._sure_it_is_the_prompt(path, body)
+                reason = no.finish_reason
             tokens = len(body["prompt"]) if isinstance(body.get("prompt"), list) else 0
             return Response(sample=sample, token_ids=[], text="", logprobs=[], finish_reason=reason, prompt_tokens=tokens)
         return await self._response(sample, said, sampling)
@@ -178,24 +189,24 @@ class OpenAIEngine:
         body = {name: value for name, value in {**body, **self._body}.items() if value is not None}
         return "/completions" if messages is None else "/chat/completions", body
 
-    async def _asked(self, path: str, body: dict[str, Any], stop: Sequence[str], *, first: bool = False) -> Said:
+    async def _asked(self, path: str, body: dict[str, Any], stop: Sequence[str], *, prompt: str = "", first: bool = False) -> Said:
         """The answer to one request. A prompt that fits, but not with so many tokens more, is asked for as many as there is room for."""
         form = _form(body)
         while True:
             try:
-                said = await self._ask_somebody(path, body, stop, first=first)
+                said = await self._ask_somebody(path, body, stop, prompt=prompt, first=first)
                 self._refusals.answered(form)
                 return said
-            except (Unanswered, BadRequest) as no:
+            except BadRequest as no:
                 name = next((name for name in (self._settings.max_tokens_name, "max_tokens") if name in body), None)
-                context, prompt = context_in(str(no)) or (0, 0)
-                if name is None or not 0 < context - prompt < body[name]:
+                context, taken = context_in(str(no)) or (0, 0)
+                if name is None or not 0 < context - taken < body[name]:
                     raise
                 if context <= body[name]:
                     raise ValueError(_too_small(context, body[name])) from None
-                body = {**body, name: context - prompt}
+                body = {**body, name: context - taken}
 
-    async def _ask_somebody(self, path: str, body: dict[str, Any], stop: Sequence[str], *, first: bool) -> Said:
+    async def _ask_somebody(self, path: str, body: dict[str, Any], stop: Sequence[str], *, prompt: str, first: bool) -> Said:
         content, clock, settings = json.dumps(body).encode(), asyncio.get_running_loop().time, self._settings
         most = int(body.get("max_tokens") or body.get(settings.max_tokens_name) or 4096)
 
@@ -213,12 +224,14 @@ class OpenAIEngine:
                 if isinstance(error, NotThere) and endpoint.answered:  # it was right a moment ago: a server on its way up
                     raise Failure(str(error)) from None
                 raise await self._mistake(endpoint, error) from None
+            if said.prompt_tokens is None:
+                said = _prompt_guessed(said, body.get("prompt", body.get("messages")))
             endpoint.pace.note(clock() - started, said.response_tokens)
             endpoint.tokens.take((said.prompt_tokens or 0) + said.response_tokens - wanted, clock())
             return said
 
         wanted = len(content) / BYTES_PER_TOKEN + self._usual(most)
-        said, _ = await self._endpoints.ask(attempt, tokens=wanted, first=first)
+        said, _ = await self._endpoints.ask(attempt, prompt=prompt, tokens=wanted, first=first)
         self._count(said)
         return said
 
@@ -236,9 +249,12 @@ class OpenAIEngine:
         spent.money = (spent.prompt_tokens * settings.price_in + spent.response_tokens * settings.price_out) / 1e6
         if spent.counted and not said.counted:
             spent.counted = False
-            say(f"warning: {self.version} does not tell how many tokens a response has: one for every {BYTES_PER_TOKEN} bytes is counted")
+            say(
+                f"warning: {self.version} does not tell how many tokens every prompt and response has (after a stop text that is found "
+                f"here no server does): one for every {BYTES_PER_TOKEN} bytes is counted there"
+            )
 
-    async def _sure_it_is_the_prompt(self, path: str, body: dict[str, Any], no: Unanswered | BadRequest) -> None:
+    async def _sure_it_is_the_prompt(self, path: str, body: dict[str, Any]) -> None:
         """ValueError where a harmless prompt is not answered either: then it is what we ask for, and nothing may be put down to prompts."""
         harmless: dict[str, Any] = {**body}
         if "messages" in body:
@@ -296,6 +312,23 @@ def _too_small(context: int, most: int) -> str:
         f"the server's context of {context:,} tokens cannot hold responses of max_tokens={most:,}: every long one would be cut. "
         "Start it with a larger context, or ask for fewer tokens"
     )
+
+
+def _one_choice(body: Mapping[str, Any]) -> dict[str, Any]:
+    for name in ("n", "best_of"):
+        if body.get(name, 1) not in (1, None):
+            raise ValueError(
+                f"the body of the model asks for {name}={body[name]}: one response of each request would be kept and all be paid. "
+                "Leave it out: every sample is a request of its own, ask for more samples"
+            )
+    return dict(body)
+
+
+def _prompt_guessed(said: Said, prompt: object) -> Said:
+    """With the prompt's tokens, where the server does not tell them: as many as we sent, or a guess from its text."""
+    if isinstance(prompt, list) and all(isinstance(token, int) for token in prompt):
+        return replace(said, prompt_tokens=len(prompt))
+    return replace(said, prompt_tokens=tokens_of(json.dumps(prompt, ensure_ascii=False)), counted=False)
 
 
 def _form(body: Mapping[str, Any]) -> str:

@@ -30,4 +30,4 @@ class Pace:
 
     def deadline(self, max_tokens: int, *, late: int = 0) -> float:
         """Seconds; twice as many for each time that this response was late before."""
-        return (FIRST_SECONDS + max_tokens * self._allowed) * 2**late
+        return (FIRST_SECONDS + max_tokens * self._allowed) * 2 ** min(late, 16)

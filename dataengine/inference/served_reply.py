@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+import reprlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from dataengine.inference.engine import FinishReason
-from dataengine.inference.failures import Failure, Unanswered
+from dataengine.inference.failures import Failure, Unanswered, whole_text
 
 ENDED: Mapping[str, FinishReason] = {
     "stop": "stop",
@@ -21,13 +22,33 @@ ENDED: Mapping[str, FinishReason] = {
     "repetition": "length",
     "length": "length",
     "max_tokens": "length",
+    "max_output_tokens": "length",
+    "model_length": "length",
     "content_filter": "refused",
     "refusal": "refused",
+    "safety": "refused",
+    "recitation": "refused",
+    "prohibited_content": "refused",
 }
-"""How servers say that a response is over; every other word (abort, error, insufficient_system_resource, none at all) is a failure."""
+"""How servers say that a response is over, in small letters."""
+BROKEN = (
+    "abort",
+    "aborted",
+    "cancelled",
+    "canceled",
+    "error",
+    "network_error",
+    "timeout",
+    "insufficient_system_resource",
+    "other",
+    "unknown",
+)
+"""How they say that it broke off; none at all says so too."""
 THOUGHTS = ("reasoning_content", "reasoning")
 BYTES_PER_TOKEN = 4
 """Where a server does not count its tokens."""
+MOST_TOKENS = 2**24
+"""What says that it has more is garbage."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,51 +67,71 @@ class Said:
 
 
 def said_in(reply: Mapping[str, Any]) -> Said:
-    """The only choice of a reply; Failure where something is missing, Unanswered where the model or its filter refused."""
+    """The only choice of a reply: Unanswered where the model or its filter refused, Failure where something is missing or broke off,
+    ValueError where it ended in a way that nobody has told us of."""
     try:
         choice = reply["choices"][0]
-        word = choice["finish_reason"]
-        text = choice["text"] if "text" in choice else _message(choice["message"])
+        word = choice["finish_reason"].lower()
+        if ENDED.get(word) == "refused":
+            raise Unanswered(f"finish_reason {word!r}")
+        text = whole_text(text_of(choice["text"]) if "text" in choice else _message(choice["message"]))
         usage = reply.get("usage") or {}
         ids, logprobs = choice.get("token_ids"), (choice.get("logprobs") or {}).get("token_logprobs")
-        made = usage.get("completion_tokens")
-        if not isinstance(text, str) or not isinstance(made, int | None) or not isinstance(word, str):
-            raise TypeError
+        asked, made = _count(usage.get("prompt_tokens")), _count(usage.get("completion_tokens"))
     except (LookupError, TypeError, AttributeError):
         raise Failure(f"the reply lacks a choice with a text and a finish_reason: {_short(reply)}") from None
     if word not in ENDED:
-        raise Failure(f"the reply ended with finish_reason {word!r}")
-    if ENDED[word] == "refused":
-        raise Unanswered(f"finish_reason {word!r}", "refused")
+        raise _not_ended(word, text)
     if ids is not None and (not isinstance(ids, list) or not all(isinstance(token, int) for token in ids)):
         raise Failure(f"the reply's token_ids are no list of numbers: {_short(reply)}")
-    count = made if made is not None else len(ids) if ids is not None else math.ceil(len(text.encode()) / BYTES_PER_TOKEN)
-    asked = usage.get("prompt_tokens")
     return Said(
         text=text,
         finish_reason=ENDED[word],
         token_ids=ids,
-        logprobs=logprobs,
-        prompt_tokens=asked if isinstance(asked, int) else None,
-        response_tokens=count,
+        logprobs=logprobs if isinstance(logprobs, list) and all(isinstance(each, int | float) for each in logprobs) else None,
+        prompt_tokens=asked,
+        response_tokens=made if made is not None else len(ids) if ids is not None else tokens_of(text),
         counted=made is not None or ids is not None,
+    )
+
+
+def tokens_of(text: str) -> int:
+    """A guess."""
+    return math.ceil(len(text.encode()) / BYTES_PER_TOKEN)
+
+
+def _count(said: object) -> int | None:
+    """Some write 3.0; what cannot be a number of tokens is none, for the text beside it is good and paid for."""
+    return int(said) if isinstance(said, int | float) and 0 <= said <= MOST_TOKENS and said == int(said) else None
+
+
+def _not_ended(word: str, text: str) -> Failure | ValueError:
+    if word in BROKEN or not text:
+        return Failure(f"the reply ended with finish_reason {word!r}")
+    return ValueError(
+        f"a response ended with finish_reason {word!r}, of which we do not know whether it is an end, a cut or a failure. It is not asked "
+        "for again, which would be paid again. Add the word to ENDED (or BROKEN) of dataengine/inference/served_reply.py; text: "
+        f"{text[:100]!r}"
     )
 
 
 def _message(message: Mapping[str, Any]) -> str:
     """Thoughts that a service sends apart stand before the content again, in the form of R1; nothing of them is lost."""
     thoughts = next((message[name] for name in THOUGHTS if message.get(name)), None)
-    content = message.get("content")
+    content = text_of(message.get("content"))
     if message.get("refusal") and not content:
-        raise Unanswered(str(message["refusal"]), "refused")
-    if content is None and thoughts is None:
-        raise TypeError
+        raise Unanswered(whole_text(str(message["refusal"])))
     if thoughts is None:
-        return content if isinstance(content, str) else "".join(part.get("text", "") for part in content or ())
-    thoughts = thoughts.strip("\n")
+        return content
+    thoughts = text_of(thoughts).strip("\n")
     return f"<think>\n{thoughts}\n</think>\n\n{content}" if content else f"<think>\n{thoughts}"
 
 
+def text_of(said: str | Sequence[Mapping[str, Any]] | None) -> str:
+    """A text, or parts of one; null where nothing was said, which is an answer too: it ended at once, or all went into hidden thoughts."""
+    return said if isinstance(said, str) else "".join(part.get("text", "") for part in said or ())
+
+
 def _short(reply: Mapping[str, Any]) -> str:
-    text = str(dict(reply))
+    text = reprlib.repr(dict(reply))
     return text if len(text) <= 200 else text[:200] + " ..."

@@ -221,7 +221,7 @@ class VllmEngine:
         asked.prefer = asked.prefer or self._endpoints.least_busy()
         seed = asked.sampling.seed_of(asked.prompt, sample)
         try:
-            said = await self._ask(body, seed=seed, most=asked.most(context), prefer=asked.prefer)
+            said = await self._ask(body, seed=seed, most=asked.most(context), prefer=asked.prefer, prompt=asked.prompt)
         except (Unanswered, BadRequest) as no:
             await self._sure_it_is_the_prompt(asked, context, no)
             return Response(sample=sample, token_ids=[], text="", logprobs=[], finish_reason="refused", prompt_tokens=len(ids))
@@ -249,7 +249,7 @@ class VllmEngine:
             )
         return context
 
-    async def _ask(self, body: str, *, seed: int, most: int, prefer: Endpoint | None, first: bool = False) -> Said:
+    async def _ask(self, body: str, *, seed: int, most: int, prefer: Endpoint | None, prompt: str = "", first: bool = False) -> Said:
         clock = asyncio.get_running_loop().time
 
         async def attempt(endpoint: Endpoint, late: int) -> Said:
@@ -265,7 +265,7 @@ class VllmEngine:
             endpoint.pace.note(clock() - began, len(said.token_ids))
             return said
 
-        said, _ = await self._endpoints.ask(attempt, prefer=prefer, first=first)
+        said, _ = await self._endpoints.ask(attempt, prompt=prompt, prefer=prefer, first=first)
         return said
 
     async def _sure_it_is_the_prompt(self, asked: _Asked, context: int, no: Unanswered | BadRequest) -> None:

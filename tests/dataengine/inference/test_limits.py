@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import math
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from dataengine.inference.bucket import Bucket
-from dataengine.inference.failures import context_in, retry_after
+from dataengine.inference.endpoint import Endpoint
+from dataengine.inference.engine import Sampling
+from dataengine.inference.failures import Failure, context_in, retry_after
 from dataengine.inference.pace import ENOUGH, Pace
+from dataengine.machine import OpenAI, Vllm
 
 
 @given(st.floats(2, 10_000), st.lists(st.floats(0, 5), max_size=200))
@@ -43,6 +49,42 @@ def test_a_deadline_follows_the_measured_pace_and_doubles_when_it_was_missed() -
         pace.note(2.0, 100)
     assert pace.deadline(100) == pytest.approx(30 + 4 * 2.0)
     assert pace.deadline(100, late=2) == pytest.approx(4 * (30 + 4 * 2.0))
+
+
+def test_a_server_that_is_dead_for_days_rests_half_a_minute_each_time() -> None:
+    dead, now = Endpoint("http://a/v1", limit=4, slowest=5), 0.0
+    for _ in range(3000):
+        now = dead.rests_until + 1
+        dead.failed(Failure("refused"), asked_at=now, now=now)
+    assert dead.rests_until == now + 30.0
+    assert dead.pace.deadline(100, late=3000) < math.inf
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        *({name: -1} for name in ("requests_per_minute", "tokens_per_minute", "price_in", "price_out", "patience")),
+        *({name: 0} for name in ("in_flight", "slowest", "silent_seconds")),
+        {"slowest": math.nan},
+    ],
+    ids=str,
+)
+def test_a_limit_that_cannot_be_kept_is_named(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=rf"--openai\.{next(iter(wrong))} is .*got"):
+        OpenAI(**wrong)
+
+
+@pytest.mark.parametrize("name", ["tensor_parallel", "sequences", "start_seconds", "silent_seconds"])
+def test_settings_of_servers_are_numbers_that_can_be(name: str) -> None:
+    wrong: dict[str, Any] = {name: 0}
+    with pytest.raises(ValueError, match=rf"--vllm\.{name} is"):
+        Vllm(**wrong)
+
+
+@pytest.mark.parametrize("wrong", [{"stop": ("",)}, {"stop": "</answer>"}, {"temperature": math.nan}, {"temperature": math.inf}], ids=str)
+def test_sampling_that_would_cut_everything_or_draw_nothing_is_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="sampling wants"):
+        Sampling(**wrong)
 
 
 def test_retry_after_is_a_number_or_a_date() -> None:

@@ -105,6 +105,45 @@ def test_a_stop_text_is_kept_as_the_end_where_the_server_would_cut_it_off() -> N
     assert time.monotonic() - began < 1.5  # the rest was not waited for
 
 
+def test_what_a_response_cost_that_was_ended_from_here_is_guessed_from_its_text() -> None:
+    piece = {"choices": [{"index": 0, "text": "one two three four five <END> more", "finish_reason": None}]}
+    usage = {"choices": [], "usage": {"prompt_tokens": 500, "completion_tokens": 9}}
+
+    async def answer(asked: Asked) -> web.StreamResponse:
+        return await event_stream(asked, [piece, {"choices": [{"text": "", "finish_reason": "stop"}]}, usage, "[DONE]"])
+
+    with serving(answer) as server:
+        engine = engine_of(server, price_in=1.0)
+        response = only(engine, "x" * 2000, sampling=Sampling(max_tokens=100, stop=("<END>",)))
+    assert (len(response.token_ids), response.prompt_tokens // 10) == (9, 50)
+    assert engine.spent.money == pytest.approx(500e-6, rel=0.01)
+    assert not engine.spent.counted
+
+
+def test_a_stream_that_ends_without_a_word_is_an_empty_response() -> None:
+    first = {"choices": [{"delta": {"role": "assistant", "content": None}, "finish_reason": None}]}
+
+    async def answer(asked: Asked) -> web.StreamResponse:
+        return await event_stream(asked, [first, {"choices": [{"delta": {}, "finish_reason": "stop"}]}, "[DONE]"])
+
+    with serving(answer) as server:
+        response = only(engine_of(server, stream=True), MESSAGES.render([{"role": "user", "content": "2+2?"}]))
+    assert (response.text, response.finish_reason, len(server.asked)) == ("", "stop", 1)
+
+
+def test_a_stream_may_send_its_content_in_parts_and_half_a_character_at_a_time() -> None:
+    def piece(content: object) -> dict:
+        return {"choices": [{"delta": {"content": content}, "finish_reason": None}]}
+
+    async def answer(asked: Asked) -> web.StreamResponse:
+        pieces = [piece([{"type": "text", "text": "so "}]), piece("\ud83d"), piece("\ude00")]
+        return await event_stream(asked, [*pieces, {"choices": [{"delta": {}, "finish_reason": "stop"}]}, "[DONE]"])
+
+    with serving(answer) as server:
+        response = only(engine_of(server, stream=True), MESSAGES.render([{"role": "user", "content": "2+2?"}]))
+    assert response.text == "so 😀"
+
+
 def test_a_stream_is_put_together() -> None:
     def piece(**delta: Any) -> dict:
         return {"choices": [{"index": 0, "delta": delta, "finish_reason": None}]}
@@ -121,13 +160,14 @@ def test_a_stream_is_put_together() -> None:
     assert (response.prompt_tokens, len(response.token_ids)) == (7, 9)
 
 
-@pytest.mark.parametrize("how", ["cut", "silent", "half a line", "error"])
+@pytest.mark.parametrize("how", ["cut", "silent", "half a line", "error", "deep", "choices", "delta"])
 def test_a_stream_that_breaks_is_asked_again(how: str) -> None:
     piece = {"choices": [{"index": 0, "text": "fo", "finish_reason": None}]}
 
     async def broken(asked: Asked) -> web.StreamResponse:
-        last = {"cut": [], "silent": [], "half a line": ['{"choices": [{"te'], "error": [{"error": {"message": "CUDA"}}]}[how]
-        response = await event_stream(asked, [piece, *last])
+        last = {"half a line": ['{"choices": [{"te'], "error": [{"error": {"message": "CUDA"}}], "deep": ["[" * 200_000]}
+        last |= {"choices": [{"choices": 5}], "delta": [{"choices": [{"delta": [1]}]}]}
+        response = await event_stream(asked, [piece, *last.get(how, [])])
         if how == "silent":
             response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
             await response.prepare(asked.request)
@@ -140,6 +180,16 @@ def test_a_stream_that_breaks_is_asked_again(how: str) -> None:
     with serving(first_then([broken], good)) as server:
         assert only(engine_of(server, stream=True, silent_seconds=0.5)).text == "four"
     assert len(server.asked) == 2
+
+
+@pytest.mark.parametrize("how", [{}, {"stream": True}], ids=str)
+def test_a_redirect_is_not_followed_with_the_key(how: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TEST_KEY", "sk-very-secret")
+    with serving(lambda asked: completion()) as elsewhere:
+        moved = lambda asked: web.Response(status=307, headers={"Location": elsewhere.url + "/completions"})  # noqa: E731
+        with serving(moved) as server, pytest.raises(ValueError, match="307"):
+            only(engine_of(server, key_variables=("TEST_KEY",), **how))
+    assert not elsewhere.asked
 
 
 def test_a_server_that_counts_no_tokens_is_guessed_and_said() -> None:

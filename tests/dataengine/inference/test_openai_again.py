@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
+import socket
 import time
 from email.utils import formatdate
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,8 +17,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dataengine.errors import Stopped
+from dataengine.inference.endpoint import Endpoint, new_session
+from dataengine.inference.failures import Failure
+from dataengine.inference.openai import OpenAIEngine
+from dataengine.inference.served_tokens import ServedTokens
+from dataengine.machine import OpenAI
 from tests.dataengine.inference.bad_server import Asked, Broken, completion, failing, serving
 from tests.dataengine.inference.openai_asked import SAMPLING, ask, engine_of, first_then, only
+
+BASE = Path(__file__).resolve().parents[3] / "dataengine" / "recipes" / "tiny_base" / "base"
 
 
 @pytest.mark.parametrize(
@@ -99,6 +109,78 @@ def test_after_patience_the_run_stops_and_says_why() -> None:
         only(engine_of(server, patience=1.0))
     assert server.url in str(stopped.value)
     assert "kept" in str(stopped.value)
+
+
+def test_a_prompt_that_fails_every_time_is_named_and_the_way_out_as_well() -> None:
+    def answer(asked: Asked) -> Any:
+        if asked.prompt == "bad 17":
+            return failing(500)
+        return completion()
+
+    async def busy(asked: Asked) -> Any:
+        await asyncio.sleep(0.1)
+        return answer(asked)
+
+    named = pytest.raises(Stopped, match=r"the prompt 'bad 17'.*leave it out of the data")
+    with serving(busy) as server, named:
+        ask(engine_of(server, patience=1.0, in_flight=2), "bad 17", *map(str, range(60)))
+
+
+def test_one_dead_server_of_several_does_not_stop_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dataengine.inference.openai.LEARN_SECONDS", 0.5)
+    with serving(lambda asked: completion()) as dead:
+        pass
+
+    def answer(asked: Asked) -> dict:
+        ids = asked.prompt if isinstance(asked.prompt, list) else []
+        return completion("four", prompt_tokens=len(ids), token_ids=[270])
+
+    with serving(answer) as alive:
+        addresses = OpenAI(urls=(dead.url, alive.url), patience=300.0)
+        engine = OpenAIEngine(addresses, model="tiny", revision="r", tokens=ServedTokens(BASE))
+        response = only(engine)
+    assert list(response.token_ids) == [270]
+    assert isinstance(alive.asked[-1].prompt, list)
+
+
+def test_a_connection_that_is_not_made_in_time_is_no_late_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dataengine.inference.endpoint.CONNECT_SECONDS", 0.2)
+    with socket.socket() as full, contextlib.ExitStack() as waiting:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        for _ in range(4):  # nobody accepts: the queue is full
+            each = waiting.enter_context(socket.socket())
+            each.settimeout(0)
+            each.connect_ex(full.getsockname())
+
+        async def connect() -> None:
+            session = new_session()
+            endpoint = Endpoint(f"http://127.0.0.1:{full.getsockname()[1]}/v1", limit=1, slowest=5)
+            try:
+                await endpoint.post(session, "/completions", b"{}", deadline=6583.0)
+            finally:
+                await session.close()
+
+        with pytest.raises(Failure, match="ConnectionTimeoutError") as failure:
+            asyncio.run(connect())
+    assert not failure.value.late
+
+
+def test_a_request_that_is_ended_from_here_is_no_late_answer() -> None:
+    async def silent(asked: Asked) -> None:
+        await asyncio.sleep(100)
+
+    async def dropped(url: str) -> None:
+        session, endpoint = new_session(), Endpoint(url, limit=1, slowest=5)
+        asyncio.get_running_loop().call_later(0.2, endpoint.drop)
+        try:
+            await endpoint.post(session, "/completions", b"{}", deadline=100.0)
+        finally:
+            await session.close()
+
+    with serving(silent) as server, pytest.raises(Failure, match="went away") as failure:
+        asyncio.run(dropped(server.url))
+    assert not failure.value.late
 
 
 def test_nobody_there_stops_the_run_after_patience() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from aiohttp import web
 
 from dataengine.inference.engine import Sampling
 from dataengine.inference.openai import OpenAIEngine
@@ -42,6 +43,31 @@ def test_a_400_that_hits_everything_is_our_mistake() -> None:
     refused = pytest.raises(ValueError, match=r"refuses everything.*temperature is not supported.*temperature=1")
     with serving(lambda asked: failing(400, "temperature is not supported")) as server, refused:
         ask(engine_of(server), "a", "b", "c")
+
+
+@pytest.mark.parametrize("status", [400, 422])
+def test_a_field_that_is_called_like_a_refusal_is_our_mistake(status: int) -> None:
+    unknown = lambda asked: failing(status, 'Unknown name "safety_settings": Cannot find field.')  # noqa: E731
+    with serving(unknown) as server:
+        engine = OpenAIEngine(OpenAI(urls=(server.url,)), model="tiny", revision="r", body={"safety_settings": [1]})
+        with pytest.raises(ValueError, match=r"refuses everything.*safety_settings"):
+            ask(engine, "a", "b", "c")
+
+
+def test_a_moderated_prompt_is_refused_and_the_others_are_answered() -> None:
+    def answer(asked: Asked) -> Any:
+        error = {"message": "flagged", "code": 403, "metadata": {"flagged_input": "bad"}}
+        return web.json_response({"error": error}, status=403) if asked.prompt == "bad" else completion("four")
+
+    with serving(answer) as server:
+        found = dict(ask(engine_of(server), "good", "bad"))
+    assert {prompt: response.finish_reason for prompt, response in found.items()} == {"good": "stop", "bad": "refused"}
+
+
+@pytest.mark.parametrize("name", ["n", "best_of"])
+def test_responses_that_would_be_paid_and_thrown_away_are_not_asked_for(name: str) -> None:
+    with pytest.raises(ValueError, match=f"{name}=4.*all be paid"):
+        OpenAIEngine(OpenAI(urls=("http://127.0.0.1:1/v1",)), model="m", revision="r", body={name: 4})
 
 
 def test_a_server_that_turns_to_refusing_everything_is_not_put_down_to_the_prompts() -> None:
