@@ -103,7 +103,7 @@ def _check_ranges(quota: Quota, schema: Mapping[str, pl.DataType], folder: Path)
 def _plan(paths: Sequence[Path], rows_S: Sequence[int], keys: Keys, fate_R: np.ndarray, taken: np.ndarray, work: Work) -> Plan:
     place_R = np.full(len(fate_R), -1, dtype=np.int32)
     place_R[taken] = np.arange(len(taken), dtype=np.int32)
-    given = pl.concat([shards.scan(work.inputs[part]) for part in sorted(work.inputs)], how="diagonal_relaxed").collect_schema()
+    given = shards.scan_shards(paths).collect_schema()
     ours = {name: dtype for name, dtype in given.items() if name not in LABELS}
     return Plan(
         paths=paths,

@@ -7,7 +7,7 @@ import hashlib
 import io
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -19,6 +19,8 @@ import pyarrow.parquet as pq
 from dataengine.errors import CorruptShard
 
 MANIFEST = "manifest.json"
+KEYS = ("settings", "files")
+"""What tells a manifest of ours from anybody else's file of this name."""
 JOURNAL = ".journal.jsonl"
 """What has landed in a folder that is not finished yet: one line for each file."""
 REJECTED = "rejected"
@@ -150,12 +152,17 @@ def write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
 def read_manifest(folder: Path) -> dict[str, Any]:
     """What the folder says of itself; ValueError where it is not a finished one."""
     try:
-        return json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    except NotADirectoryError:
+        raise ValueError(f"{folder} is a file: name the folder that it lies in") from None
     except FileNotFoundError:
         there = "an unfinished folder: run its recipe again to finish it" if (folder / JOURNAL).exists() else "no folder of ours"
         raise ValueError(f"{folder} has no {MANIFEST}; it is {there}") from None
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise CorruptShard(f"{folder / MANIFEST} is damaged ({error}): delete the folder and run again to make it anew") from None
+    if not isinstance(manifest, dict) or not set(KEYS) <= set(manifest):
+        raise ValueError(f"{folder / MANIFEST} was not written by us (it has no {', '.join(KEYS)}): {folder} is no folder of ours")
+    return manifest
 
 
 def is_finished(folder: Path) -> bool:
@@ -227,11 +234,44 @@ def shard_paths(folder: Path, part: str = "") -> list[Path]:
 
 
 def scan(folder: Path, part: str = "") -> pl.LazyFrame:
-    """All rows, lazily; shards may differ in the columns they have."""
-    paths = shard_paths(folder, part)
+    """All rows, lazily; shards may differ in the columns they have. ValueError where no type holds a column of two shards."""
+    return scan_shards(shard_paths(folder, part))
+
+
+def scan_shards(paths: Sequence[Path]) -> pl.LazyFrame:
+    """As `scan`, for shards of several folders."""
     if not paths:
         return pl.LazyFrame()
-    return pl.concat([pl.scan_parquet(path) for path in paths], how="diagonal_relaxed")
+    shards = {path: pl.scan_parquet(path) for path in paths}
+    _refuse_clashes({path: rows.collect_schema() for path, rows in shards.items()})
+    return pl.concat(list(shards.values()), how="diagonal_relaxed")
+
+
+def _refuse_clashes(schemas: Mapping[Path, Mapping[str, Any]]) -> None:
+    """ValueError where a column holds lists in one shard and texts in another: polars fails late there, or writes {1} for an object."""
+    first: dict[str, tuple[Path, Any]] = {}
+    for path, schema in schemas.items():
+        for name, dtype in schema.items():
+            where, before = first.get(name, (path, pl.Null))
+            if not _fit(before, dtype):
+                raise ValueError(
+                    f"the column {name!r} holds {before} in {where} and {dtype} in {path}, and no type holds both: "
+                    "give it one type, or another name, where these rows are made"
+                )
+            if before == pl.Null:
+                first[name] = path, dtype
+
+
+def _fit(one: Any, other: Any) -> bool:
+    """Whether a column may hold both types; of lists and objects, whether their parts do."""
+    if one == other or pl.Null in (one, other):
+        return True
+    if isinstance(one, pl.List) and isinstance(other, pl.List):
+        return _fit(one.inner, other.inner)
+    if isinstance(one, pl.Struct) and isinstance(other, pl.Struct):
+        fields = {each.name: each.dtype for each in one.fields}
+        return all(_fit(fields.get(each.name, pl.Null), each.dtype) for each in other.fields)
+    return not (one.is_nested() or other.is_nested())
 
 
 def read(folder: Path, part: str = "") -> pl.DataFrame:

@@ -119,3 +119,25 @@ def test_a_torn_journal_line_hides_no_shard_that_lands_after_it(tmp_path: Path) 
         shards.journal(tmp_path, shards.land(tmp_path, f"{number:05d}.parquet", rows))
     assert sorted(shards.whole_shards(tmp_path, report=print)) == [f"{number:05d}.parquet" for number in range(4)]
     assert len((tmp_path / shards.JOURNAL).read_bytes().splitlines()) == 5
+
+
+def test_a_column_of_lists_in_one_shard_and_texts_in_another_is_named_with_both_shards(tmp_path: Path) -> None:
+    for number, tags in enumerate((None, ["x"], "x")):
+        shards.land(tmp_path, f"{number:05d}.parquet", pl.DataFrame({"n": [number], "tags": [tags]}))
+    with pytest.raises(ValueError, match=r"'tags' holds List\(String\) in .*00001\.parquet and String in .*00002\.parquet"):
+        shards.scan(tmp_path)
+
+
+def test_shards_whose_types_one_type_holds_are_read_together(tmp_path: Path) -> None:
+    for number, said in enumerate(({"m": {"a": 1}}, {"m": {"b": ["x"]}, "late": 1}, {"m": {"a": 0.5}})):
+        shards.land(tmp_path, f"{number:05d}.parquet", pl.DataFrame([said]))
+    assert shards.read(tmp_path)["m"].to_list() == [{"a": 1.0, "b": None}, {"a": None, "b": ["x"]}, {"a": 0.5, "b": None}]
+
+
+@pytest.mark.parametrize("text", ['{"a": 1}', "[1]", "3"])
+def test_a_manifest_of_somebody_else_and_a_file_are_no_folders_of_ours(tmp_path: Path, text: str) -> None:
+    (tmp_path / shards.MANIFEST).write_text(text)
+    with pytest.raises(ValueError, match="was not written by us"):
+        shards.read_manifest(tmp_path)
+    with pytest.raises(ValueError, match="is a file: name the folder that it lies in"):
+        shards.read_manifest(tmp_path / shards.MANIFEST)
