@@ -15,7 +15,19 @@ from dataengine.formats.known import format_named, format_of
 from dataengine.formats.shape import CannotCarry, Format, left_behind, text_or_none
 from dataengine.response_rows import SPLITS, row_id
 from dataengine.shards import REJECTED
-from dataengine.sources import Content, Numbered, fits, frame, hub_rows, of_our_types, prompt_id, rows_of, types_of_others
+from dataengine.sources import (
+    LEFT_BEHIND,
+    Content,
+    Numbered,
+    fits,
+    frame,
+    hub_rows,
+    of_our_types,
+    prompt_id,
+    rows_of,
+    types_of_others,
+    warn_of_left_behind,
+)
 from dataengine.step import Step
 from dataengine.work import Work, warn
 
@@ -102,9 +114,7 @@ def _land(work: Work, given: Numbered, *, source: str, bad: list[dict[str, Any]]
         raise ValueError(f"nothing of {source} can be carried over: {said}")
     if kept or refused:
         _land_shard(work, landed, kept, refused, types)
-    if left := work.notes.get("left_behind"):
-        keys = ", ".join(f"{key} ({count:,})" for key, count in left.items())
-        warn(f"{work.name}: messages of {source} are carried as role and text; left behind of them: {keys}")
+    warn_of_left_behind(work, source=source)
     for why, count in reasons.most_common(5):
         warn(f"{work.name}: {count:,} rows of {source} are not carried over: {why}")
 
@@ -144,7 +154,7 @@ def _read_all(
             raw_line = json.dumps(dict(raw), ensure_ascii=False, default=str)
             yield {"source": source, "source_row": number, "raw_line": raw_line}, f"not {form.name}: {why}"
             continue
-        left.update(left_behind(raw))
+        left.update(left_behind(raw, joined=form.unit == "response"))
         for row in rows:
             seen = counted[row["prompt_id"]]
             counted[row["prompt_id"]] += 1
@@ -153,7 +163,7 @@ def _read_all(
             else:
                 yield row if form.unit == "prompt" else _answered(row, sample=seen, parts=settings["parts"], counted=counted), None
     if left:
-        notes["left_behind"] = dict(left.most_common())
+        notes[LEFT_BEHIND] = dict(left.most_common())
 
 
 def _finished(row: dict[str, Any], *, source: str, number: int, settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,17 +14,20 @@ import polars as pl
 
 from dataengine.column_types import as_text, column, types_of
 from dataengine.columns import COUNTED, MIXED, ONCE_DROPPED, PROBLEM, RESPONSE, SAMPLED, schema
+from dataengine.formats.shape import CALLS, left_behind
 from dataengine.lines import json_list, numbered_json_lines
 from dataengine.names import nearest
 from dataengine.shards import REJECTED, digest
 from dataengine.step import Step
-from dataengine.work import Work
+from dataengine.work import Work, warn
 
 SHARD_ROWS = 20_000
 OURS = schema(PROBLEM)
 READ_LATER = schema((*PROBLEM, *RESPONSE, *ONCE_DROPPED, *SAMPLED, *COUNTED, *MIXED))
 """Columns that later steps read: what bears such a name and holds something else is renamed."""
 KNOWN = ".parquet, .json (one list), .jsonl or .ndjson, the last three also as .gz and .zst"
+LEFT_BEHIND = "left_behind"
+"""Among a step's notes: the keys of messages that were not carried, and how often they held something."""
 REJECT = "Or pass bad_lines='reject' to set such lines aside."
 Numbered = Callable[[], Iterable[tuple[int, Mapping[str, Any]]]]
 """(number, row) of a source from its beginning; called twice, as the types of columns are known when all rows were seen."""
@@ -206,13 +210,16 @@ def _land_problems(work: Work, given: Numbered, *, source: str, bad: list[dict[s
         work.land(f"{REJECTED}/00000.parquet", frame(rejected, types))
     if kept or not landed:
         work.land(f"{landed:05d}.parquet", frame(kept, types))
+    warn_of_left_behind(work, source=source)
 
 
 def _problems(given: Numbered, work: Work, *, source: str) -> Iterator[tuple[int, dict[str, Any]]]:
     """(number, problem); ValueError names the row that is none, and a mapped column that no row has."""
     columns, constants = work.settings.get("columns", {}), work.settings.get("constants", {})
     missing, names = dict(columns), {}
+    left: Counter[str] = Counter()
     for number, raw in given():
+        left.update(left_behind(raw, joined=False))
         names = names or raw
         missing = {ours: theirs for ours, theirs in missing.items() if theirs not in raw} if missing else missing
         row = _problem(raw, columns=columns, constants=constants, where=f"{source}, row {number} (from 0)")
@@ -221,6 +228,15 @@ def _problems(given: Numbered, work: Work, *, source: str) -> Iterator[tuple[int
         yield number, row
     for ours, theirs in missing.items() if names else ():
         raise ValueError(f"{source}: {_no_such(ours, theirs, names)}")
+    if left:
+        work.notes[LEFT_BEHIND] = dict(left.most_common())
+
+
+def warn_of_left_behind(work: Work, *, source: str) -> None:
+    """Says once what of the messages of a source is carried nowhere, as the step's notes have it."""
+    if left := work.notes.get(LEFT_BEHIND):
+        keys = ", ".join(f"{key} ({count:,})" for key, count in left.items())
+        warn(f"{work.name}: messages of {source} are carried as role and text; left behind of them: {keys}")
 
 
 def _no_such(ours: str, theirs: str, names: Iterable[str]) -> str:
@@ -254,6 +270,10 @@ def _messages(given: Any, *, where: str) -> list[dict[str, str]]:
     for message in given:
         if not isinstance(message, Mapping) or not all(isinstance(message.get(name), str) for name in ("role", "content")):
             raise ValueError(f"{where}: the message {str(message)[:60]!r} wants role and content, both texts; give its text as one")
+        if called := [name for name in CALLS if message.get(name)]:
+            raise ValueError(
+                f"{where}: a message with {called[0]}: tool calls are not carried; leave the row out, or write the call as text"
+            )
     return [{"role": message["role"], "content": message["content"]} for message in given]
 
 

@@ -114,13 +114,16 @@ def _with_thoughts(content: str, message: Mapping[str, Any]) -> str:
         raise CannotCarry(f"thoughts beside the text that can not be joined to it: {error}") from error
 
 
-def left_behind(row: Row) -> Iterator[str]:
-    """The keys of a row's messages that hold something and are carried nowhere, each as often as it does."""
+def left_behind(row: Row, *, joined: bool) -> Iterator[str]:
+    """The keys of a row's messages that hold something and are carried nowhere, each as often as it does.
+
+    `joined`: thoughts beside the last message are joined to it, as `last_said` does.
+    """
     for talk in row.values():
         turns = talk if isinstance(talk, list) else []
         for turn in turns:
-            if isinstance(turn, Mapping) and ("role" in turn or "from" in turn):
-                carried = (*CARRIED, *(THOUGHTS if turn is turns[-1] else ()))
+            if isinstance(turn, Mapping) and (turn.keys() >= {"role", "content"} or turn.keys() >= {"from", "value"}):
+                carried = (*CARRIED, *(THOUGHTS if joined and turn is turns[-1] else ()))
                 yield from (key for key, value in turn.items() if key not in carried and value not in (None, "", [], {}))
 
 

@@ -175,6 +175,16 @@ def test_messages_that_are_none_are_named_by_file_and_row(tmp_path: Path, messag
         made_of(tmp_path, {"question": "a"}, {"messages": messages})
 
 
+def test_a_message_that_calls_a_tool_is_refused_and_what_else_is_left_behind_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = {"role": "user", "content": "1+1?", "name": "bob", "weight": None}
+    made_of(tmp_path, {"messages": [asked], "edges": [{"from": 1, "to": 2}]})
+    assert capsys.readouterr().err.count("left behind of them: name (1)") == 1
+    with pytest.raises(ValueError, match=r"row 0 .from 0.: a message with tool_calls"):
+        made_of(tmp_path, {"messages": [{"role": "assistant", "content": "", "tool_calls": [{"f": 1}]}, asked]})
+
+
 def test_a_mapped_column_that_some_rows_leave_out_is_null_there(tmp_path: Path) -> None:
     mapping = {"answer": "A"}
     assert made_of(tmp_path, {"question": "a"}, {"question": "b", "A": 3}, columns=mapping)["answer"].to_list() == [None, "3"]
