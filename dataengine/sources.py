@@ -63,7 +63,7 @@ def problems(
     if bad_lines not in ("stop", "reject"):
         raise ValueError(f"bad_lines is 'stop' or 'reject', got {bad_lines!r}")
     settings = {"file": Content(Path(file)), "columns": dict(columns or {}), "constants": dict(constants or {}), "bad_lines": bad_lines}
-    return Step(name=name, make=_make_from_file, settings=settings, version="2")
+    return Step(name=name, make=_make_from_file, settings=settings, version="3")
 
 
 def hub(
@@ -79,7 +79,7 @@ def hub(
     """Problems of a Hub dataset (or a local dataset folder), through `datasets`."""
     where = {"dataset": dataset, "split": split, "subset": subset, "revision": revision}
     settings = {**where, "columns": dict(columns or {}), "constants": dict(constants or {})}
-    return Step(name=name, make=_make_from_hub, settings=settings, version="2")
+    return Step(name=name, make=_make_from_hub, settings=settings, version="3")
 
 
 def gym(task: str, *, size: int, seed: int = 0, name: str = "problems", **task_settings: Any) -> Step:
@@ -90,7 +90,7 @@ def gym(task: str, *, size: int, seed: int = 0, name: str = "problems", **task_s
 
 def rows(given: Sequence[Mapping[str, Any]], *, name: str = "problems") -> Step:
     """Problems that are already in memory, in our columns or with `question`."""
-    return Step(name=name, make=_make_from_rows, settings={"rows": [dict(row) for row in given]}, version="2")
+    return Step(name=name, make=_make_from_rows, settings={"rows": [dict(row) for row in given]}, version="3")
 
 
 def head(data: Step, count: int, *, name: str | None = None) -> Step:
@@ -265,7 +265,7 @@ def _problem(raw: Mapping[str, Any], *, columns: Mapping[str, str], constants: M
 
 def _messages(given: Any, *, where: str) -> list[dict[str, str]]:
     """The messages with role and content alone; ValueError where they are something else."""
-    if not isinstance(given, list) or not given:
+    if not isinstance(given, list | tuple) or not given:
         raise ValueError(f"{where}: messages is {str(given)[:60]!r}; wanted is a list of {{role, content}}")
     for message in given:
         if not isinstance(message, Mapping) or not all(isinstance(message.get(name), str) for name in ("role", "content")):
