@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from dataengine.score import Score, Scorer
 from filters.answers import answer_matches
+from filters.check_reference import bad_references, check_reference
 from filters.choice_matches import choice_matches
-from filters.final_answers.check_reference import bad_references, check_reference
 from filters.find import find
 from filters.number_matches import number_matches
 from filters.set_matches import set_matches

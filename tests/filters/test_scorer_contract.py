@@ -29,6 +29,8 @@ SENSIBLE: dict[str, Any] = {
     "summary": "The answer is \\boxed{42}.",
     "before_response": "<think>We do 6*7. It is forty-two, 42.</think> <answer>42</answer>",
     "before_reasoning": "We do 6*7. It is forty-two, 42.",
+    "before_summary": "42",
+    "pass_rate": 0.75,
     "answer": "42",
     "messages": MESSAGES,
     "prompt_id": "6e28f46eeab824f3",
