@@ -186,8 +186,8 @@ def test_formulas_are_rendered_beside_the_source_and_never_as_html(browser: Brow
     with reviewing(browser, queue_of(tmp_path, [Item(row_id="1", prompt="?", reasoning=text, summary="\\boxed{2}")]), "anna") as people:
         anna = people["anna"]
         anna.press("m")
-        anna.page.wait_for_selector("#reasoning-2 .rendered math")
-        anna.page.wait_for_selector("#summary-1 .rendered math")
+        for paragraph in ("#reasoning-1", "#reasoning-2", "#summary-1"):  # each asks for its own, and is answered in any order
+            anna.page.wait_for_selector(f"{paragraph} .rendered math")
         assert anna.page.locator("#reasoning-1 .rendered math").count() == 2
         assert anna.page.locator("#reasoning-1 .rendered mfrac").count() == 1
         assert anna.page.locator("#reasoning-2 .rendered math").get_attribute("display") == "block"
