@@ -22,7 +22,7 @@ from dataengine.sources import Content
 
 QUESTION = (
     *("question", "problem", "prompt", "messages", "problem_text", "problem_statement", "question_content", "question_text"),
-    *("instruct_prompt", "complete_prompt", "instruction", "query"),
+    *("instruct_prompt", "complete_prompt", "instruction", "query", "docstring"),
 )
 """Columns of a file of problems that hold its questions, whatever their case: the first that holds something."""
 SOLUTION = ("solution", "solutions", "rationale", "canonical_solution", "reference_solution", "official_solution", "explanation")
