@@ -22,10 +22,10 @@ from dataengine.sources import Content
 
 QUESTION = (
     *("question", "problem", "prompt", "messages", "problem_text", "problem_statement", "question_content", "question_text"),
-    *("instruct_prompt", "complete_prompt", "instruction", "query", "docstring"),
+    *("instruct_prompt", "complete_prompt", "instruction", "query", "docstring", "text"),
 )
 """Columns of a file of problems that hold its questions, whatever their case: the first that holds something."""
-SOLUTION = ("solution", "solutions", "rationale", "canonical_solution", "reference_solution", "official_solution", "explanation")
+SOLUTION = ("solution", "solutions", "rationale", "canonical_solution", "reference_solution", "official_solution", "explanation", "code")
 LONG_SOLUTION = ("answer", "choices", "options")
 """All of these are solutions; an answer or a choice where it has ten words and more, as in GSM8K: a shorter one stands anywhere."""
 SET, PROBLEM = ("dataset", "source"), ("id", "prompt_id", "unique_id", "task_id")
@@ -166,6 +166,7 @@ def _text(row: Mapping[str, Any], key: str, where: str, *, least: int = 0) -> st
         found = found["text"] if isinstance(found.get("text"), list) else list(found.values()) if least else [found]
     parts = found if isinstance(found, list) else [] if found is None else [found]
     said = [part.get("content") if isinstance(part, dict) else part for part in parts if not _of_system(part)]
+    said = [str(part) if isinstance(part, int | float) and key not in QUESTION else part for part in said]
     said = [part for part in said if len(str(part).split()) >= least]
     texts = [part for part in said if isinstance(part, str)]
     if len(texts) < len(said):

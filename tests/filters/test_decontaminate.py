@@ -166,6 +166,10 @@ WRITTEN_OTHERWISE: list[dict[str, Any]] = [
     {"question": "Which is right?", "choices": {"label": ["A", "B"], "text": ["72", QUESTION]}},
     {"question": "Which is right?", "options": {"A": "72", "B": QUESTION}},
     {"messages": [{"role": "system", "content": filler(1)}, {"role": "user", "content": QUESTION}]},
+    {"task_id": 2, "text": QUESTION, "code": "def f(): pass", "test_list": ["assert f() is None"]},
+    {"name": "bitcount", "docstring": QUESTION, "solution": "def f(): pass"},
+    {"question": QUESTION, "solution": [True, False]},
+    {"question": QUESTION, "solution": 72},
 ]
 
 
@@ -236,7 +240,7 @@ REFUSED = [
     (b'{"qustion": "What is it?"}\n', "row 1 has no question: it has qustion,"),
     (b'{"question": "fine"}\n{"question": null}\n', "row 2 has no question"),
     (b'{"question": "fine"}\n{"question": "  ", "solution": "not blank"}\n', "row 2 has no question"),
-    (b'{"text": "What is it?", "solution": "It is a long solution, of ten words and more."}\n', "columns={'question': NAME}"),
+    (b'{"body": "What is it?", "solution": "It is a long solution, of ten words and more."}\n', "columns={'question': NAME}"),
     (b'{"question": [["a"], ["b"]]}\n', "not text"),
     (b'{"question": {"a": 1}}\n', "not text"),
     (b'{"question": 17}\n', "not text"),
