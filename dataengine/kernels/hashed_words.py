@@ -19,16 +19,18 @@ from __future__ import annotations
 
 import functools
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import cast
+from typing import Generic, TypeVar, cast
 
 import numpy as np
 import polars as pl
 import pyarrow as pa
 
 from dataengine.kernels.hashing import HASH, code_point, compiled, mixed
+
+Words = TypeVar("Words")
 
 SEPARATOR, SPACE, LETTER, MARK, OWN, RAISED = range(6)
 """What a character does: signs end a bare word, space ends both kinds, marks are silent in a bare word, OWN is a word by itself, and RAISED
@@ -83,30 +85,26 @@ class WrittenWords:
 
 def words_of(texts: pl.Series) -> WrittenWords:
     """The written words of a column of texts. The last one asked for is remembered: scorers of one batch share a pass."""
-    global _last
-    known, words = _last
-    if words is None or not _same(known, texts):
-        words = _read(texts)
-        _last = texts, words
-    return words
+    return _WRITTEN.of(texts)
 
 
 def bare_words_of(texts: pl.Series) -> BareWords:
     """The bare words of a column of texts, remembered as `words_of` does."""
-    global _last_bare
-    known, words = _last_bare
-    if words is None or not _same(known, texts):
-        words = _read_bare(texts)
-        _last_bare = texts, words
-    return words
+    return _BARE.of(texts)
 
 
-def _same(known: pl.Series, texts: pl.Series) -> bool:
-    return len(known) == len(texts) and known.equals(texts)
+class _Remembered(Generic[Words]):
+    """What was read of the last column, until another one is asked for."""
 
+    def __init__(self, read: Callable[[pl.Series], Words]) -> None:
+        self._read = read
+        self._last: tuple[pl.Series, Words] | None = None
 
-_last: tuple[pl.Series, WrittenWords | None] = pl.Series(dtype=pl.String), None
-_last_bare: tuple[pl.Series, BareWords | None] = pl.Series(dtype=pl.String), None
+    def of(self, texts: pl.Series) -> Words:
+        last = self._last  # one look: another thread may replace it meanwhile
+        if last is None or len(last[0]) != len(texts) or not last[0].equals(texts):
+            last = self._last = texts, self._read(texts)
+        return last[1]
 
 
 def hash_of_words(words: BareWords) -> np.ndarray:
@@ -194,6 +192,9 @@ def _read_bare(texts: pl.Series) -> BareWords:
     _scan_bare(data_B, begin_R, kind_C, fold_C, ascii_C, *several(), bare_V, start_V, stop_V, first_V)
     bare_V, start_V, stop_V = (values[: first_V[-1]] for values in (bare_V, start_V, stop_V))
     return BareWords(bare_V=bare_V, start_V=start_V, stop_V=stop_V, first_V=first_V)
+
+
+_WRITTEN, _BARE = _Remembered(_read), _Remembered(_read_bare)
 
 
 @compiled

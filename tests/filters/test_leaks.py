@@ -133,8 +133,8 @@ def test_a_changed_file_is_read_again_and_a_folder_is_all_its_files(tmp_path: Pa
 def test_a_missing_file_and_a_file_without_problems_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no problems at"):
         not_leaked("text", against=str(tmp_path / "nothing.jsonl"))
-    (tmp_path / "rows.jsonl").write_text('{"text": "x"}\n', encoding="utf-8")
-    with pytest.raises(ValueError, match="row 1 has no question: it has text"):
+    (tmp_path / "rows.jsonl").write_text('{"body": "x"}\n', encoding="utf-8")
+    with pytest.raises(ValueError, match="row 1 has no question: it has body"):
         not_leaked("text", against=str(tmp_path / "rows.jsonl"))
 
 

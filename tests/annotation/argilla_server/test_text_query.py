@@ -84,4 +84,6 @@ def test_and_or_not_are_what_sets_say(asked: list[str], words: list[str]) -> Non
 
 @given(st.text(max_size=40), st.text(max_size=40))
 def test_nothing_that_can_be_typed_breaks_it(typed: str, text: str) -> None:
-    matches(typed, text)
+    score = read_query(typed).score([shown(text)])
+    assert score is None or score >= 0
+    assert read_query(typed).score([shown(text)]) == score

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +23,7 @@ from dataengine.recipes.cold_start import Review, cold_start
 from dataengine.run import run
 from dataengine.step import Step
 from tests.annotation.answers import answer, answer_all
+from tests.dataengine.teaching import teacher
 
 NUMBERS = (17, 23, 31, 48, 56, 64)
 UNFORMED = 71
@@ -45,36 +44,10 @@ def reply_to(prompt: str) -> str:
     return f"<think>\n{thoughts}\n</think>\n\nThe baker bakes ${left} + {right} = \\boxed{{{left + right}}}$ rolls{ending}."
 
 
-class Teacher(BaseHTTPRequestHandler):
-    def do_GET(self) -> None:
-        self._say({"object": "list", "data": [{"id": "teacher", "object": "model"}]})
-
-    def do_POST(self) -> None:
-        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        message = {"role": "assistant", "content": reply_to(asked["messages"][-1]["content"])}
-        choices = [{"index": place, "message": message, "finish_reason": "stop"} for place in range(asked.get("n") or 1)]
-        self._say({"choices": choices, "usage": {"prompt_tokens": 9, "completion_tokens": 9 * len(choices)}})
-
-    def _say(self, body: dict[str, Any]) -> None:
-        text = json.dumps(body).encode()
-        self.send_response(200)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(text)))
-        self.end_headers()
-        self.wfile.write(text)
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Nothing: the test's output stays clean."""
-
-
 @pytest.fixture
 def url() -> Iterator[str]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), Teacher) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}/v1"
-        server.shutdown()
-        thread.join()
+    with teacher(reply_to) as address:
+        yield address
 
 
 def written(file: Path, lines: list[dict[str, str]]) -> str:

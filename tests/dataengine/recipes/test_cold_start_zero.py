@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +17,7 @@ from dataengine.machine import Machine, OpenAI
 from dataengine.recipes.cold_start import cold_start
 from dataengine.run import run
 from dataengine.templates import R1_ZERO
+from tests.dataengine.teaching import teacher
 
 LOWERCASE = json.dumps({"instruction_id_list": ["change_case:english_lowercase"], "kwargs": [{}]})
 FORM: dict[str, Any] = {"opening": "|special_token|", "closing": "|special_token|", "apart": False}
@@ -140,36 +139,10 @@ def reply_to(prompt: str) -> str:
     return f"{thoughts}\n{summary}" if asked == "short_thoughts" else thoughts
 
 
-class Teacher(BaseHTTPRequestHandler):
-    def do_GET(self) -> None:
-        self._say({"object": "list", "data": [{"id": "teacher", "object": "model"}]})
-
-    def do_POST(self) -> None:
-        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        message = {"role": "assistant", "content": reply_to(asked["messages"][-1]["content"])}
-        choices = [{"index": place, "message": message, "finish_reason": "stop"} for place in range(asked.get("n") or 1)]
-        self._say({"choices": choices, "usage": {"prompt_tokens": 9, "completion_tokens": 9 * len(choices)}})
-
-    def _say(self, body: dict[str, Any]) -> None:
-        text = json.dumps(body).encode()
-        self.send_response(200)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(text)))
-        self.end_headers()
-        self.wfile.write(text)
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Nothing: the test's output stays clean."""
-
-
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), Teacher) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}/v1"
-        server.shutdown()
-        thread.join()
+    with teacher(reply_to) as address:
+        yield address
 
 
 def recorded(folder: Path) -> tuple[str, str]:
