@@ -28,7 +28,7 @@ from dataengine.sampling.pick import PICKS
 from dataengine.sampling.prompt_blocks import PROMPTS, Block, blocks, read_landed
 from dataengine.sampling.sample_parts import Kept, parts_of
 from dataengine.sampling.sampler import Sampler
-from dataengine.sampling.spending import Adaptive, Policy
+from dataengine.sampling.spending import PILOT_SAMPLES, Adaptive, Policy
 from dataengine.sampling.verdicts import Verdicts
 from dataengine.sampling.verifiers import DEADLINE, open_verifiers
 from dataengine.shards import REJECTED
@@ -90,13 +90,14 @@ def sample(
         "stratum": list(stratum),
         "deadline": deadline,
     }
-    return Step(name=name, make=_make, inputs={"problems": problems, "model": model}, settings=settings)
+    return Step(name=name, make=_make, inputs={"problems": problems, "model": model}, settings=settings, version="2")
 
 
 def _make(work: Work) -> None:
     ask = work.settings
     template, sampling, bars = ask["template"], with_stops(ask["sampling"], ask["template"]), ask["accept"]
     _check_quotas(ask["spending"], work)
+    _check_budget(ask["spending"], sampling, work)
     said_by = SaidBy(template=template, parts=ask["parts"], sampling=sampling)
     kept = Kept(name=work.name, bars=bars, want=ask["want"], pick=ask["pick"], stops=isinstance(ask["spending"], Adaptive))
     columns = _columns(work.inputs["problems"])
@@ -156,6 +157,16 @@ def _check_quotas(policy: Policy, work: Work) -> None:
         if close(bucket, set(found) - quotas.keys()):
             raise ValueError(f"quotas name {bucket!r}, and no problem has that domain. {nearest(bucket, found)}")
         warn(f"{work.name}: quotas name {bucket!r}, and no problem has that domain, so nothing can meet it. {nearest(bucket, found)}")
+
+
+def _check_budget(policy: Policy, sampling: Sampling, work: Work) -> None:
+    """The first round is asked whatever the budget: only it tells how long a response is."""
+    budget, most = (policy.budget if isinstance(policy, Adaptive) else None), PILOT_SAMPLES * sampling.max_tokens
+    if budget is not None and budget < most:
+        warn(
+            f"{work.name}: a budget of {budget:,} tokens may be overrun by the first round, asked to learn how long responses are: "
+            f"{PILOT_SAMPLES} of them, each of {sampling.max_tokens:,} tokens at most. Ask for {most:,} or more, or for shorter responses"
+        )
 
 
 def _longest_prompt(problems: Path, template: Template) -> int:

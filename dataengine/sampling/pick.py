@@ -17,8 +17,10 @@ Pick = Callable[[Sequence[Mapping[str, Any]], int], list[int]]
 
 
 def shortest(rows: Sequence[Mapping[str, Any]], count: int) -> list[int]:
-    """The fewest tokens; of equally long ones the earlier sample."""
-    return sorted(range(len(rows)), key=lambda i: (rows[i]["response_tokens"], rows[i]["sample"]))[:count]
+    """The fewest tokens (characters, where the tokens of any were not counted); of equally long ones the earlier sample."""
+    counted = [row.get("response_tokens") for row in rows]
+    lengths = [len(row["response"]) for row in rows] if None in counted else counted
+    return sorted(range(len(rows)), key=lambda i: (lengths[i], rows[i]["sample"]))[:count]
 
 
 def random(rows: Sequence[Mapping[str, Any]], count: int) -> list[int]:

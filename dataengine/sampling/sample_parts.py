@@ -94,7 +94,8 @@ def _picked(rows: pl.DataFrame, records: Mapping[int, Sequence[Sampled]], kept: 
     for record in records.values():
         right = [start + place for place, one in enumerate(record) if one.outcome.accepted]
         if len(right) > kept.want:
-            candidates = rows[pl.Series(right, dtype=pl.UInt32)].select("sample", "row_id", "response_tokens", "response").to_dicts()
+            read = [name for name in ("sample", "row_id", "response_tokens", "response") if name in rows.columns]
+            candidates = rows[pl.Series(right, dtype=pl.UInt32)].select(read).to_dicts()
             right = [right[i] for i in PICKS[kept.pick](candidates, kept.want)]
         for place in right:
             taken[place] = True
@@ -107,7 +108,7 @@ def _why(one: Sampled, kept: Kept) -> tuple[str, str]:
     if one.outcome.accepted:
         return kept.name, f"surplus: right, and {kept.want} others were picked ({kept.pick})"
     if one.outcome.truncated:
-        return kept.name, f"truncated at {one.outcome.tokens} tokens"
+        return kept.name, f"truncated at {one.outcome.tokens} tokens" if one.outcome.tokens else "truncated"
     if one.finish_reason in UNANSWERED:
         return kept.name, f"not answered: {one.finish_reason}"
     for bar in kept.bars:

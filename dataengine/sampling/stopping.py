@@ -6,6 +6,8 @@ Costs are in units of one average response; docs/sampling.md derives every rule 
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -18,10 +20,12 @@ MARGIN = 0.001
 """Planned for beyond the promise on coverage."""
 UNSURE_KEPT, UNSURE_COVERED = 0.005, 0.03
 """Planned for beyond the promises, over the root of the number of known prompts: the plan that looks cheapest on a guess is too cheap."""
-FIRST_WORTH = np.concatenate(([0.0], np.geomspace(1.0, 64.0, 13)))
+FIRST_WORTH = np.concatenate(([0.0], np.geomspace(1.0, 1024.0, 13)))
+"""What may be paid on top for a prompt's first kept sample, before the two nearest are looked between."""
 DEAREST = 256.0
 """Average responses that are paid for one kept sample at most."""
 STEPS = 12
+"""Halvings of a price."""
 SURPLUS = 0.03
 """Share of a wave that may be expected to come after the last sample that is wanted; 0 is slowest and spends nothing on speed."""
 
@@ -88,19 +92,21 @@ class Plan:
 
 @dataclass(frozen=True)
 class Mixed:
-    """Two plans and the share of prompts that follow the dearer one: so both promises are met exactly, not in steps."""
+    """A few plans and the shares of prompts that follow them: so both promises are met exactly, not in steps."""
 
-    dear: Plan
-    cheap: Plan
-    share: float
+    plans: Sequence[Plan]
+    up_to: Sequence[float]
+    """The coin up to which a prompt follows each plan, rising to 1."""
     cost: float
     """Expected cost of one prompt, in average responses."""
     kept: float
     """Expected kept samples of one prompt."""
+    covered: float
+    """Expected chance that one sample of a prompt is kept, or more."""
 
     def of(self, coin: float) -> Plan:
         """The plan of a prompt with this coin in [0, 1)."""
-        return self.dear if coin < self.share else self.cheap
+        return self.plans[bisect_right(self.up_to, coin, hi=len(self.plans) - 1)]
 
 
 class Stopping:
@@ -155,22 +161,34 @@ class Stopping:
 
         `at_least_G`: prices that quotas ask for on top.
         """
-        covered = min(1.0, self.goal.covered + self.margin_covered) if self.goal.covered else 0.0
-        need = np.array([(1 + self.margin_kept) * self.fixed_kept, covered * self.fixed_covered])
-        first = np.repeat(FIRST_WORTH[:, None], len(self.weight_G), axis=1)
-        low, high = np.full(len(FIRST_WORTH), 0.25), np.full(len(FIRST_WORTH), DEAREST)
+        covered = min(1.0, self.goal.covered + self.margin_covered) * self.fixed_covered if self.goal.covered else 0.0
+        below, above = _around(covered, self._keeping_as_many(FIRST_WORTH)[-1])
+        first_C = np.linspace(FIRST_WORTH[below], FIRST_WORTH[above], len(FIRST_WORTH))
+        dear_C, cheap_C, share_C, covered_C = self._keeping_as_many(first_C)
+        below, above = _around(covered, covered_C)
+        much = float(np.clip((covered - covered_C[below]) / max(covered_C[above] - covered_C[below], 1e-12), 0.0, 1.0))
+        prices, shares = [], []
+        for end, part in ((above, much), (below, 1 - much)):
+            prices += [(np.maximum(price_C[end], at_least_G), float(first_C[end])) for price_C in (dear_C, cheap_C)]
+            shares += [part * float(share_C[end]), part * float(1 - share_C[end])]
+        return self._mixed(prices, shares)
+
+    def _keeping_as_many(self, first_C: Floats) -> tuple[Floats, Floats, Floats, Floats]:
+        """For each worth of a first kept sample the least price that keeps as many as the fixed number does, and what a kept one costs.
+
+        Returns the price above, that below, the share of prompts above with which just as many are kept, and what is covered then. [C] each
+        """
+        need = (1 + self.margin_kept) * self.fixed_kept
+        first = np.repeat(first_C[:, None], len(self.weight_G), axis=1)
+        low, high = np.full(len(first_C), 0.25), np.full(len(first_C), DEAREST)
         for _ in range(STEPS):
             middle = np.sqrt(low * high)
-            reached = (self._reached(middle, first)[1:] >= need[:, None]).all(axis=0)
+            cost, kept, _ = self._reached(middle, first)
+            reached = (kept >= need) & (middle * kept >= cost)
             low, high = np.where(reached, low, middle), np.where(reached, middle, high)
         dear, cheap = self._reached(high, first), self._reached(low, first)
-        apart = np.maximum(dear[1:] - cheap[1:], 1e-12)
-        share = np.clip(((need[:, None] - cheap[1:]) / apart).max(axis=0), 0.0, 1.0)
-        met = (dear[1:] >= need[:, None]).all(axis=0)
-        cost, kept = (share * dear[at] + (1 - share) * cheap[at] for at in (0, 1))
-        best = int(np.argmin(np.where(met, cost / np.maximum(kept, 1e-12), np.inf))) if np.any(met) else FIRST_WORTH.size - 1
-        prices = (np.maximum(at[best], at_least_G) for at in (high, low))
-        return self._mixed(*prices, first=float(FIRST_WORTH[best]), share=float(share[best]))
+        share = np.clip((need - cheap[1]) / np.maximum(dear[1] - cheap[1], 1e-12), 0.0, 1.0)
+        return high, low, share, share * dear[2] + (1 - share) * cheap[2]
 
     def within(self, cost: float, at_least_G: Floats) -> list[Mixed]:
         """Most kept samples for an expected cost per prompt: one price for all, raised to `at_least_G` where a quota needs it."""
@@ -181,7 +199,7 @@ class Stopping:
         dear, cheap = _priced(high, at_least_G), _priced(low, at_least_G)
         much, little = self._cost_at(dear), self._cost_at(cheap)
         share = float(np.clip((cost - little) / max(much - little, 1e-12), 0.0, 1.0))
-        return self._mixed(dear, cheap, first=0.0, share=share)
+        return self._mixed([(dear, 0.0), (cheap, 0.0)], [share, 1 - share])
 
     def price_to_keep(self, kept: float, members_G: NDArray[np.bool_]) -> float:
         """The least price at which the members' prompts are expected to keep so many each; the dearest where none does."""
@@ -202,17 +220,28 @@ class Stopping:
         prices = np.repeat(kept_C[:, None], len(self.weight_G), axis=1)
         return np.stack([one @ self.weight_G for one in self.foreseen(self.go_on(prices, first_CG))])
 
-    def _mixed(self, dear_G: Floats, cheap_G: Floats, *, first: float, share: float) -> list[Mixed]:
-        prices = np.stack([dear_G, cheap_G])
-        go = self.go_on(prices, np.full_like(prices, first))
-        cost, kept, _ = self.foreseen(go)
+    def _mixed(self, priced: Sequence[tuple[Floats, float]], shares: Sequence[float]) -> list[Mixed]:
+        """The plans at these prices (of a kept sample by group, of a first one on top) in these shares; none that nobody follows."""
+        followed = [at for at, share in enumerate(shares) if share > 0]
+        share_C = np.array([shares[at] for at in followed])
+        prices = np.stack([priced[at][0] for at in followed])
+        first_C = np.array([priced[at][1] for at in followed])
+        go = self.go_on(prices, np.repeat(first_C[:, None], len(self.weight_G), axis=1))
+        expected = [np.tensordot(share_C, one, axes=1) for one in self.foreseen(go)]
+        up_to = np.cumsum(share_C).tolist()
         made = []
         for g in range(len(self.weight_G)):
             chance = self.chance_NSG[:, :, g].tolist()
-            dear, cheap = (Plan(go[:, :, c, g].tolist(), chance, Price(float(prices[c, g]), first)) for c in (0, 1))
-            expected = [float(share * one[0, g] + (1 - share) * one[1, g]) for one in (cost, kept)]
-            made.append(Mixed(dear, cheap, share, *expected))
+            plans = [Plan(go[:, :, c, g].tolist(), chance, Price(float(prices[c, g]), float(first_C[c]))) for c in range(len(followed))]
+            made.append(Mixed(plans, up_to, *(float(one[g]) for one in expected)))
         return made
+
+
+def _around(need: float, rising_C: Floats) -> tuple[int, int]:
+    """The last place below what is needed and the first above it; the same place twice, or the last two, where there is no such pair."""
+    enough_C = rising_C >= need
+    above = int(np.argmax(enough_C)) if enough_C.any() else len(rising_C) - 1
+    return max(0, above - 1), above
 
 
 def _priced(price: float, at_least_G: Floats) -> Floats:

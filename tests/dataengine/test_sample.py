@@ -239,6 +239,14 @@ def test_a_misspelt_quota_is_refused_and_one_that_nothing_can_meet_is_named(tmp_
     assert shards.read(found).filter(domain="math").height > 10
 
 
+def test_a_budget_that_the_first_round_may_overrun_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found = made_with(Simulated(), sampled(budget=1), tmp_path)
+    assert shards.read(found, "prompts")["asked"].sum() == 8
+    assert "a budget of 1 tokens may be overrun by the first round" in capsys.readouterr().err
+    made_with(Simulated(), sampled(budget=10**9), tmp_path / "enough")
+    assert "overrun" not in capsys.readouterr().err
+
+
 def test_at_the_end_of_a_budget_the_rest_of_the_input_waits_for_what_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     alive: list[int] = []
 
