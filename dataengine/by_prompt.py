@@ -12,10 +12,51 @@ import numpy as np
 import polars as pl
 
 from dataengine import shards
+from dataengine.columns import REJECTION, schema
 from dataengine.mixing.shuffle import Spill, in_schema
+from dataengine.shards import REJECTED
 
 PIECE_BYTES = 64 * 2**20
 """Text of rows held as Python objects at the same time."""
+SHARD_ROWS = 5_000
+"""Rows of a shard of whole prompts, and then the rest of its last prompt."""
+
+
+def whole_prompts(folder: Path) -> bool:
+    """Whether all rows of each prompt, rejected ones too, lie in shards of one name; eight bytes a prompt are held."""
+    names = {path.name for part in ("", REJECTED) for path in shards.shard_paths(folder, part)}
+    prompts = []
+    for name in sorted(names):
+        paths = [path for path in (folder / name, folder / REJECTED / name) if path.is_file()]
+        if paths[0].parent != folder:
+            return False
+        ids = pl.concat([pl.scan_parquet(path).select(pl.col("prompt_id").drop_nulls().unique().hash()) for path in paths])
+        prompts.append(ids.unique().collect()["prompt_id"])
+    return not prompts or pl.concat(prompts).is_duplicated().sum() == 0
+
+
+def regrouped(folder: Path, *, into: Path) -> None:
+    """The rows of a folder and of its rejected part once more, all those of a prompt in shards of one name."""
+    shutil.rmtree(into, ignore_errors=True)
+    paths = [*shards.shard_paths(folder), *shards.shard_paths(folder, REJECTED)]
+    types = pl.concat([pl.scan_parquet(path) for path in paths], how="diagonal_relaxed").collect_schema()
+    number, rows, text = 0, list[dict[str, Any]](), 0
+    for together in by_prompt(paths, spill=into / ".spilled"):
+        rows += together
+        text += sum(len(row.get("response") or "") for row in together)
+        if len(rows) >= SHARD_ROWS or text >= PIECE_BYTES:
+            _land(into, f"{number:05d}.parquet", pl.DataFrame(rows, schema=types))
+            number, rows, text = number + 1, [], 0
+    if rows or not number:
+        _land(into, f"{number:05d}.parquet", pl.DataFrame(rows, schema=types))
+
+
+def _land(into: Path, name: str, rows: pl.DataFrame) -> None:
+    if "dropped_because" in rows.columns:
+        dropped = rows["dropped_because"].is_not_null()
+        shards.land(into, f"{REJECTED}/{name}", rows.filter(dropped))
+        rows = rows.filter(~dropped).drop(schema(REJECTION), strict=False)
+    shards.land(into, name, rows)
 
 
 def by_prompt(paths: Sequence[Path], *, spill: Path) -> Iterator[list[dict[str, Any]]]:

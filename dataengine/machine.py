@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from dataengine.names import nearest
 
 ENGINES = ("auto", "local", "vllm", "openai")
+ENDS = ("stop", "length", "refused", "again")
 
 
 def _at_least(group: str, settings: object, least: int, *names: str) -> None:
@@ -56,6 +59,8 @@ class Vllm:
     """Deaths of started servers in a row, with no response between them, before the run stops."""
 
     def __post_init__(self) -> None:
+        if self.python.startswith("~"):  # a file of settings has no shell that reads it
+            object.__setattr__(self, "python", str(Path(self.python).expanduser()))
         _above("vllm", self, 0, "start_seconds", "silent_seconds")
         _at_least("vllm", self, 1, "tensor_parallel", "sequences")
         _at_least("vllm", self, 0, "servers", "context", "patience", "deaths")
@@ -91,11 +96,18 @@ class OpenAI:
     """Seconds that one response is asked for again after its first failure before the run stops."""
     max_tokens_name: str = "max_tokens"
     """What chat services call the most tokens of a response; newer ones say max_completion_tokens."""
+    ended: Mapping[str, str] = field(default_factory=dict)
+    """What finish_reasons of these servers mean that nobody told us of, such as '{"eot_id":"stop"}': stop, length (it was cut), refused
+    (by a filter), or again (it broke off)."""
 
     def __post_init__(self) -> None:
         _above("openai", self, 0, "slowest", "silent_seconds")
         _at_least("openai", self, 1, "in_flight")
         _at_least("openai", self, 0, "requests_per_minute", "tokens_per_minute", "price_in", "price_out", "patience")
+        object.__setattr__(self, "ended", {word.strip().lower(): meaning for word, meaning in self.ended.items()})
+        for word, meaning in self.ended.items():
+            if meaning not in ENDS:
+                raise ValueError(f"--openai.ended says what {word!r} means: one of {', '.join(ENDS)}; got {meaning!r}")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,32 +1,39 @@
 """Other verdicts on responses that are there: a new verifier, or a new version of one, over a finished folder without generating.
 
 Main and rejected rows are judged again and split anew; `accepted_before` keeps what was said of each row, so that every verdict that
-moved can be looked at. Nothing is asked of a model, and the old folder stays as it is.
+moved can be looked at. Nothing is asked of a model, and the old folder stays as it is. Where the rows of a prompt lie in several shards,
+they are brought together first, through a spill on disk. A folder whose rows were dropped for something else than a verdict is refused.
 """
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from dataengine import shards
+from dataengine.by_prompt import regrouped, whole_prompts
 from dataengine.columns import REJECTION, schema
 from dataengine.keep import Bar
+from dataengine.response_rows import UNANSWERED
 from dataengine.sampling.pick import PICKS
 from dataengine.sampling.prompt_blocks import PROMPTS, Block, Sampled
 from dataengine.sampling.sample_parts import Kept, accepted, parts_of
 from dataengine.sampling.spending import Decision, Outcome
 from dataengine.sampling.verifiers import columns_read, scored
-from dataengine.score import Score
+from dataengine.score import SCORE, Score
 from dataengine.shards import REJECTED
 from dataengine.step import ModelHere, Step
 from dataengine.work import Work
 
 ALL = 1 << 30
 """More right responses than any prompt has."""
+REGROUPED = ".by_prompt"
+"""Where rows lie whose prompts are spread over shards, while they are judged."""
 VERDICTS = {True: "right", False: "wrong", None: "unjudged"}
 
 
@@ -35,12 +42,14 @@ def rescore(data: Step, bars: Sequence[Bar], *, want: int | None = None, pick: s
 
     `want`: how many right responses to a prompt are picked, by `pick`; None keeps all of them. Columns are those of `sample`, with
     `accepted_before`: what the old folder said. Pass rates are plain shares here, for it was not these verdicts that ended the asking.
+    Lines that were refused on the way into a table are no responses, and stay where they are. ValueError where the rejected rows were left
+    out of a mix, or dropped as duplicates and the like: they would come back.
     """
     if not bars:
         raise ValueError("rescore wants at least one bar to judge by")
     if pick not in PICKS:
         raise ValueError(f"pick is one of {', '.join(PICKS)}; got {pick!r}")
-    return Step(name=name, make=_make, inputs={"data": data}, settings={"accept": list(bars), "want": want, "pick": pick})
+    return Step(name=name, make=_make, inputs={"data": data}, version="2", settings={"accept": list(bars), "want": want, "pick": pick})
 
 
 def folder_here(folder: Path) -> Step:
@@ -63,10 +72,30 @@ def _make(work: Work) -> None:
     columns = shards.scan(folder).collect_schema()
     for bar in bars:
         bar.scorer.check_columns(columns)
-    given = {path.name: {"beside": str(folder), "file": path.name, "name": work.name} for path in shards.shard_paths(folder)}
-    work.each_shard(_judged_again, given=given)
+    _refuse_what_no_verdict_dropped(folder)
+    whole = folder if whole_prompts(folder) else work.folder / REGROUPED
+    if whole != folder:
+        regrouped(folder, into=whole)
+    given = {path.name: {"beside": str(whole), "file": path.name, "name": work.name} for path in shards.shard_paths(whole)}
+    replace(work, inputs={"data": whole}).each_shard(_judged_again, given=given)
+    shutil.rmtree(work.folder / REGROUPED, ignore_errors=True)
     if any("/" not in file for file in work.landed):
         work.notes["moved"] = moved(work.folder).to_dicts()
+
+
+def _refuse_what_no_verdict_dropped(folder: Path) -> None:
+    """ValueError where responses were dropped by something that is no scorer: a mix, a search for duplicates, a person."""
+    manifest, dropped = shards.read_manifest(folder), shards.scan(folder, REJECTED)
+    columns = dropped.collect_schema()
+    if "accept" in manifest["settings"] or not {"response", "dropped_by"} <= set(columns):
+        return
+    reasons = dropped.filter(pl.col("response").is_not_null()).select(pl.col("dropped_by").unique()).collect()["dropped_by"].to_list()
+    if strange := sorted(str(by) for by in reasons if columns.get(str(by)) != SCORE):
+        made_from = ", ".join(manifest["inputs"].values()) or "what it was made from"
+        raise ValueError(
+            f"{folder.name} left responses out by {', '.join(strange)}, which is no scorer's verdict: judged again, they would come back. "
+            f"Rescore {made_from}, and make {manifest['name']} from that"
+        )
 
 
 def _judged_again(rows: pl.DataFrame, settings: Mapping[str, Any]) -> dict[str, pl.DataFrame]:
@@ -102,15 +131,16 @@ def _with_verdict_before(rows: pl.DataFrame, rejected: pl.DataFrame | None) -> p
         main = pl.lit(None if rejected is None else True, dtype=pl.Boolean)
     parts = [rows.with_columns(accepted_before=main)]
     if rejected is not None:
+        rejected = rejected.filter(pl.col("prompt_id").is_not_null())  # lines that were refused have none
         parts.append(rejected.with_columns(accepted_before=before).drop(schema(REJECTION), strict=False))
     return pl.concat(parts, how="diagonal_relaxed")
 
 
 def _sampled(rows: pl.DataFrame, bars: Sequence[Bar]) -> list[Sampled]:
-    """What the bars say of each row; one that was cut off or not answered is not judged."""
+    """What the bars say of each row; one that was cut off or not answered is not judged, whatever else its end was called is."""
     columns = columns_read(bars, rows.schema)
     reasons = _column(rows, "finish_reason", "stop")
-    finished = [reason == "stop" for reason in reasons]
+    finished = [reason not in ("length", *UNANSWERED) for reason in reasons]
     judged = rows.filter(pl.Series(finished, dtype=pl.Boolean)).select(list(columns))
     found = iter(scored(bars, columns, judged.rows(), [0] * len(judged)))
     tokens_of, caps = _column(rows, "response_tokens", 0), _column(rows, "cap", None)

@@ -24,6 +24,8 @@ from dataengine.work import Work, warn
 
 LOG = "runs.jsonl"
 """Under the root: one line for each step made, with its seconds."""
+LOCK = ".lock"
+"""In a folder: held by whoever makes it."""
 
 
 def run(step: Step, root: Path | str, *, machine: Machine | None = None) -> Path:
@@ -45,14 +47,14 @@ def _make_or_reuse(step: Step, root: Path, machine: Machine, home: SecondHome | 
     folder = step.place(root)
     if _reused(folder, home, position):
         return
-    with only_one(folder / ".lock", doing=f"making {folder}"), _disk_full_named(folder):
+    with only_one(folder / LOCK, doing=f"making {folder}"), _disk_full_named(folder):
         if home:
             home.fetch(step, folder)
         if _reused(folder, home, position):  # fetched, or finished by another run since we looked
             return
         say(f"{position} {step.folder}")
         started = time.monotonic()
-        shards.clear_unfinished(folder)
+        shards.clear_leftovers(folder)
         if home and any(isinstance(each, Model) for each in ancestors(step)):
             home.fetch_logs()
         manifest = _make(step, root, machine, home)
@@ -69,10 +71,18 @@ def _reused(folder: Path, home: SecondHome | None, position: str) -> bool:
     if not shards.is_finished(folder):
         return False
     shards.check(folder)
+    _tidy(folder)
     if home:
         home.finished(folder)
     say(f"{position} {folder.name}: there already")
     return True
+
+
+def _tidy(folder: Path) -> None:
+    """A run that was killed after the manifest had landed left what comes after it; not where its maker is still at it."""
+    if shards.leftovers(folder) or (folder / LOCK).exists():
+        with contextlib.suppress(ValueError, OSError), only_one(folder / LOCK, doing=f"making {folder}"):
+            shards.clear_leftovers(folder)
 
 
 def _log(step: Step, root: Path, home: SecondHome | None, *, seconds: float, rows: int | None) -> None:
@@ -88,9 +98,11 @@ def _log(step: Step, root: Path, home: SecondHome | None, *, seconds: float, row
 def _make(step: Step, root: Path, machine: Machine, home: SecondHome | None) -> dict[str, Any]:
     folder = step.place(root)
     inputs = {key: each.place(root) for key, each in step.inputs.items()}
+    assert all(path.exists() for path in inputs.values()), f"{folder} is made from {inputs}, of which one is not there"
     work = Work(name=step.name, folder=folder, root=root, inputs=inputs, settings=step.settings, machine=machine, home=home)
     work.landed = shards.whole_shards(folder, report=warn)
     step.make(work)
+    shards.clear_leftovers(folder)  # workers of a killed run may outlive it, and die while we write
     files = [_as_landed(folder, path, work) for path in _files(folder)]
     main = [each.rows for each in files if each.rows is not None and "/" not in each.file]
     manifest = {

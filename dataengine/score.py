@@ -6,6 +6,7 @@ parameters are settings; a positional parameter with a default is a column that 
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import importlib
@@ -18,17 +19,23 @@ from typing import Any, overload
 
 import polars as pl
 
-from dataengine.errors import Stopped
+from dataengine.deadline import DEADLINE, Clock, TooLate, timed
+from dataengine.errors import DiskFull, Stopped
 from dataengine.lines import whole
 from dataengine.names import nearest
+from dataengine.progress import say
 
 SCORE = pl.Struct({"value": pl.Float32, "reason": pl.String})
 """The column type of a scorer: `value` in [0, 1] or null for *could not be judged*, and why."""
 
 ERROR = "scorer error: "
 """How the reason of a row begins whose scorer raised."""
-OF_ALL_ROWS = (ValueError, OSError, ImportError, AssertionError, Stopped)
-"""What a batch scorer raises over its settings, its files, its packages or its code: no row is to blame, and none is judged."""
+PIECE = 32
+"""Rows that a batch scorer gets together once it was too late over more of them: from there on the row that is to blame is near."""
+NO_ROWS_FAULT = (ImportError, DiskFull, Stopped)
+"""What no row is to blame for, whatever it is that judges."""
+OF_ALL_ROWS = (ValueError, OSError, AssertionError)
+"""What a batch scorer raises over its settings, its files or its code: no row is to blame, and none is judged."""
 
 
 Findings = Callable[..., list[dict[str, Any]]]
@@ -62,12 +69,17 @@ class Scorer:
         settings: Mapping[str, Any],
         instead: Mapping[str, str],
         together: bool,
+        deadline: float,
     ) -> None:
+        if not deadline > 0:
+            raise ValueError(f"the deadline of {function.__name__} is seconds of CPU for one row and more than 0, got {deadline}")
         self.function = function
         self.instead = dict(instead)
         """The column that is read where the rows have none of a parameter's own name."""
         self.together = together
         """Whether rows are compared with each other, so that part of them is not enough."""
+        self.deadline = deadline
+        """Seconds of CPU that it may take for a row, where it runs in a process that nobody kills (dataengine/deadline.py)."""
         self.version = version
         """Raised when the verdicts change, so that stored scores are known to be old."""
         self.batch = batch
@@ -114,7 +126,15 @@ class Scorer:
             if key not in self.defaults:
                 raise ValueError(f"{self.name} has no setting {key!r}. {nearest(key, self.defaults)}")
         known = {**self.settings, **settings}
-        return Scorer(self.function, version=self.version, batch=self.batch, settings=known, instead=self.instead, together=self.together)
+        return Scorer(
+            self.function,
+            version=self.version,
+            batch=self.batch,
+            settings=known,
+            instead=self.instead,
+            together=self.together,
+            deadline=self.deadline,
+        )
 
     def finds(self, function: Findings) -> Findings:
         """Decorate the function `(row, **settings)` that shows which stretches of a row's text the score speaks of."""
@@ -134,11 +154,12 @@ class Scorer:
         series = [pl.Series(name, [whole(value)]) for name, value in zip(self.columns, columns, strict=False)]
         return next(iter(chosen.function(*series, **chosen.settings)))
 
-    def score(self, rows: pl.DataFrame) -> pl.Series:
+    def score(self, rows: pl.DataFrame, *, killable: bool = False) -> pl.Series:
         """One score for each row, as a struct column named after the scorer.
 
-        A row that lacks a wanted value is unjudged; one that makes the scorer raise is unjudged with the error as its reason.
-        More than 1 % (and more than ten) such rows mean that the scorer is broken: Stopped.
+        A row that lacks a wanted value is unjudged; so is one that makes the scorer raise, with the error as its reason, and one that it
+        takes longer over than its deadline. More than 1 % (and more than ten) such rows mean that the scorer is broken: Stopped.
+        `killable`: this process is killed by another one when it hangs, and no time is measured here.
         """
         self.check_columns(rows.columns)
         rows = rows.with_columns(**{name: other for name, other in self.instead.items() if name not in rows.columns})
@@ -147,9 +168,17 @@ class Scorer:
         lacking = [name for name in wanted if rows[name].null_count()]
         missing = [next((name for name in lacking if row[name] is None), None) for row in rows.select(lacking).iter_rows(named=True)]
         ready = rows.filter(pl.Series([name is None for name in missing], dtype=pl.Boolean)) if lacking else rows
-        scores = iter(self._batch(ready, given) if self.batch else self._each(ready, given))
+        judging = _Judging(self, ready, given)
+        try:
+            with contextlib.nullcontext() if killable or self.together else timed(judging.clock):
+                scores = iter(judging.batch() if self.batch else judging.each())
+        except ImportError as error:
+            raise Stopped(
+                f"{self.name} cannot judge at all: {type(error).__name__}: {error}. Install what it imports (on every node) and run again; "
+                "nothing made so far is lost."
+            ) from error
         found = [next(scores) if name is None else Score(None, f"no {name}") for name in missing] if lacking else list(scores)
-        self._stop_if_broken(found)
+        judging.stop_if_broken(found)
         return pl.Series(self.name, [{"value": s.value, "reason": whole(s.reason)} for s in found], dtype=SCORE)
 
     def check_columns(self, columns: Iterable[str]) -> None:
@@ -162,42 +191,84 @@ class Scorer:
                     f"{nearest(name, there)} Rename one with --columns.{name} THEIR_NAME."
                 )
 
-    def _arguments(self, row: Sequence[Any], given: Sequence[str]) -> tuple[list[Any], dict[str, Any]]:
-        there = dict(zip(given, row, strict=True))
-        parameters = inspect.signature(self.function).parameters
-        return [there.get(name, parameters[name].default) for name in self.columns], self.settings
 
-    def _each(self, rows: pl.DataFrame, given: Sequence[str]) -> list[Score]:
+class _Judging:
+    """One scorer over the rows of one frame; what went wrong with single rows is counted."""
+
+    def __init__(self, scorer: Scorer, rows: pl.DataFrame, given: Sequence[str]) -> None:
+        """`given`: the scorer's columns that the rows have."""
+        self.scorer, self.rows, self.given = scorer, rows, given
+        self.clock = Clock(scorer.name, key=(scorer.function.__module__, repr(scorer)), deadline=scorer.deadline, row=self._row)
+        self._parameters = inspect.signature(scorer.function).parameters
+        self._late = 0
+
+    def each(self) -> list[Score]:
+        """The scores, row after row."""
         scores = []
-        for row in rows.select(given).iter_rows():
-            columns, settings = self._arguments(row, given)
+        for number, row in enumerate(self.rows.select(self.given).iter_rows()):
+            call = functools.partial(self.scorer.function, *self._arguments(row), **self.scorer.settings)
             try:
-                scores.append(self.function(*columns, **settings))
+                scores.append(self.clock.call(call, first=number))
+            except TooLate:
+                scores.append(self._too_late(number))
+            except NO_ROWS_FAULT:
+                raise
             except Exception as error:  # the scorer boundary: one bad row is data, not a crash
                 scores.append(Score(None, f"{ERROR}{type(error).__name__}: {error}"))
         return scores
 
-    def _batch(self, rows: pl.DataFrame, given: Sequence[str]) -> list[Score]:
-        columns, settings = self._arguments([rows[name] for name in given], given)
+    def batch(self, first: int = 0, count: int | None = None) -> list[Score]:
+        """The scores of rows that are judged together."""
+        count = len(self.rows) if count is None else count
+        rows = self.rows[first : first + count]
+        columns = self._arguments([rows[name] for name in self.given])
         try:
-            scores = list(self.function(*columns, **settings))
+            scores = self.clock.call(lambda: list(self.scorer.function(*columns, **self.scorer.settings)), first=first, rows=count)
+        except TooLate:
+            return [self._too_late(first)] if count == 1 else self._parts(first, count, size=min(PIECE, -(-count // 2)))
         except Exception as error:  # the scorer boundary: the row that is to blame is found by halving
-            if self.together or isinstance(error, OF_ALL_ROWS):
+            if self.scorer.together or isinstance(error, (*OF_ALL_ROWS, *NO_ROWS_FAULT)):
                 raise
-            if len(rows) == 1:
+            if count == 1:
                 return [Score(None, f"{ERROR}{type(error).__name__}: {error}")]
-            half = len(rows) // 2
-            return self._batch(rows[:half], given) + self._batch(rows[half:], given)
-        assert len(scores) == len(rows), f"{self.name} returned {len(scores)} scores for {len(rows)} rows"
+            return self._parts(first, count, size=-(-count // 2))
+        assert len(scores) == count, f"{self.scorer.name} returned {len(scores)} scores for {count} rows"
         return scores
 
-    def _stop_if_broken(self, scores: Sequence[Score]) -> None:
+    def stop_if_broken(self, scores: Sequence[Score]) -> None:
+        """Stopped where too many rows raised or hung; those that hang are not waited for to the last one."""
         errors = [s.reason for s in scores if s.reason.startswith(ERROR)]
-        if len(errors) > max(10, len(scores) // 100):
+        failed, of = len(errors) + self._late, len(scores) or len(self.rows)
+        if failed > max(10, of // 100):
+            slow = " (or declare a longer deadline, if it is only slow)" if self._late else ""
             raise Stopped(
-                f"{self.name} failed on {len(errors)} of {len(scores)} rows, first: {errors[0]}. "
-                "A few bad rows are left unjudged, this many mean a broken scorer: mend it and run again; nothing made so far is lost."
+                f"{self.scorer.name} failed on {failed} of {of} rows, first: {errors[0] if errors else self._timeout}. "
+                f"A few bad rows are left unjudged, this many mean a broken scorer: mend it{slow} and run again; "
+                "nothing made so far is lost."
             )
+
+    def _parts(self, first: int, count: int, *, size: int) -> list[Score]:
+        parts = [(start, min(size, first + count - start)) for start in range(first, first + count, max(1, size))]
+        return [score for start, length in parts for score in self.batch(start, length)]
+
+    def _too_late(self, number: int) -> Score:
+        say(f"warning: {self.scorer.name} took more than {self.scorer.deadline:g} s over {self._row(number)}: it is left unjudged")
+        self._late += 1
+        self.stop_if_broken([])
+        return Score(None, self._timeout)
+
+    @property
+    def _timeout(self) -> str:
+        return f"timeout after {self.scorer.deadline:g} s"
+
+    def _row(self, number: int) -> str:
+        """What a person finds a row by."""
+        ids = [f"{name} {self.rows[name][number]}" for name in ("row_id", "prompt_id") if name in self.rows.columns]
+        return f"row {number + 1:,} of {len(self.rows):,}{f' ({ids[0]})' if ids else ''}"
+
+    def _arguments(self, row: Sequence[Any]) -> list[Any]:
+        there = dict(zip(self.given, row, strict=True))
+        return [there.get(name, self._parameters[name].default) for name in self.scorer.columns]
 
 
 def _content(path: Path) -> str:
@@ -226,12 +297,20 @@ def _load(module: str, name: str, settings: Mapping[str, Any]) -> Scorer:
 @overload
 def scorer(function: Callable[..., Score], /) -> Scorer: ...
 @overload
-def scorer(*, version: str = "1", instead: Mapping[str, str] = ...) -> Callable[[Callable[..., Score]], Scorer]: ...
+def scorer(*, version: str = "1", instead: Mapping[str, str] = ..., deadline: float = ...) -> Callable[[Callable[..., Score]], Scorer]: ...
 def scorer(
-    function: Callable[..., Score] | None = None, /, *, version: str = "1", instead: Mapping[str, str] = MappingProxyType({})
+    function: Callable[..., Score] | None = None,
+    /,
+    *,
+    version: str = "1",
+    instead: Mapping[str, str] = MappingProxyType({}),
+    deadline: float = DEADLINE,
 ) -> Any:
-    """Make a scorer of a function that judges one row; `instead` maps a parameter to the column read where there is none of its name."""
-    made = functools.partial(Scorer, version=version, batch=False, settings={}, instead=instead, together=False)
+    """Make a scorer of a function that judges one row; `instead` maps a parameter to the column read where there is none of its name.
+
+    `deadline`: seconds of CPU after which a row is left unjudged; no part of the scorer's identity.
+    """
+    made = functools.partial(Scorer, version=version, batch=False, settings={}, instead=instead, together=False, deadline=deadline)
     return made if function is None else made(function)
 
 
@@ -239,7 +318,7 @@ def scorer(
 def batch_scorer(function: Callable[..., Iterable[Score]], /) -> Scorer: ...
 @overload
 def batch_scorer(
-    *, version: str = "1", instead: Mapping[str, str] = ..., together: bool = False
+    *, version: str = "1", instead: Mapping[str, str] = ..., together: bool = False, deadline: float = ...
 ) -> Callable[[Callable[..., Iterable[Score]]], Scorer]: ...
 def batch_scorer(
     function: Callable[..., Iterable[Score]] | None = None,
@@ -248,10 +327,12 @@ def batch_scorer(
     version: str = "1",
     instead: Mapping[str, str] = MappingProxyType({}),
     together: bool = False,
+    deadline: float = DEADLINE,
 ) -> Any:
     """Make a scorer of a function that takes one `pl.Series` per column and returns one Score per row.
 
-    `together` says that it compares rows with each other: a file is then scored whole.
+    `together` says that it compares rows with each other: a file is then scored whole. `deadline`: seconds of CPU for one row, and as
+    much again for each thousand rows that come together; where they are used up, the row that is to blame is found by dividing.
     """
-    made = functools.partial(Scorer, version=version, batch=True, settings={}, instead=instead, together=together)
+    made = functools.partial(Scorer, version=version, batch=True, settings={}, instead=instead, together=together, deadline=deadline)
     return made if function is None else made(function)

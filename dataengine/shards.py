@@ -62,11 +62,16 @@ def write_atomically(path: Path, write: Callable[[BinaryIO], Any]) -> None:
     sync_folder(path.parent)
 
 
-def clear_unfinished(folder: Path) -> None:
-    """Remove what writers that were killed have left in a folder; for whoever alone may write there."""
-    for unfinished in folder.rglob(".*.*.tmp"):
-        if unfinished.suffixes[-2][1:].isdigit():
-            unfinished.unlink(missing_ok=True)
+def leftovers(folder: Path) -> list[Path]:
+    """What writers that were killed have left in a folder: files half-written, and the journal where it is finished."""
+    unfinished = [path for path in folder.rglob(".*.*.tmp") if path.suffixes[-2][1:].isdigit()]
+    return [*unfinished, folder / JOURNAL] if is_finished(folder) and (folder / JOURNAL).exists() else unfinished
+
+
+def clear_leftovers(folder: Path) -> None:
+    """Remove them; for whoever alone may write there."""
+    for path in leftovers(folder):
+        path.unlink(missing_ok=True)
 
 
 def sync_folder(folder: Path) -> None:

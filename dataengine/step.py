@@ -128,13 +128,13 @@ def _make_served(work: Work) -> None:
 
 
 def ancestors(step: Step) -> Iterator[Step]:
-    """Every step that this one needs, each once, inputs first, itself last."""
+    """Every step that this one needs, each folder once, inputs first, itself last."""
     seen: set[str] = set()
 
     def walk(at: Step) -> Iterator[Step]:
-        if at.fingerprint in seen:
+        if at.folder in seen:  # not its fingerprint: the same rows may be asked for under two names
             return
-        seen.add(at.fingerprint)
+        seen.add(at.folder)
         for key in at.inputs:
             yield from walk(at.inputs[key])
         yield at

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import queue
 import threading
-import time
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass, field
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from dataengine import shards
+from dataengine.deadline import SECONDS_OF_SILENCE
 from dataengine.errors import Stopped
 from dataengine.machine import Machine
 from dataengine.progress import Bar, say
@@ -97,10 +98,10 @@ class Work:
             return
         context = multiprocessing.get_context("spawn")
         workers = min(self.machine.workers, len(todo))
-        with ProcessPoolExecutor(workers, mp_context=context, initializer=_die_with, initargs=(os.getpid(),)) as pool:
+        with ProcessPoolExecutor(workers, mp_context=context, initializer=_die_with_parent) as pool:
             asked = {pool.submit(_land_parts, judge, path, self.folder, settings[path]): path for path in todo}
             try:
-                for future in as_completed(asked):
+                for future in self._as_they_end(asked):
                     yield asked[future], future.result()
             except BrokenProcessPool as error:
                 raise Stopped(
@@ -109,6 +110,23 @@ class Work:
                 ) from error
             finally:
                 pool.shutdown(cancel_futures=True)
+
+    def _as_they_end(self, asked: Mapping[Future[Any], Path]) -> Iterable[Future[Any]]:
+        """Shard after shard; a person is told which ones nobody has heard of for long."""
+        ended: queue.SimpleQueue[Future[Any]] = queue.SimpleQueue()
+        for future in asked:
+            future.add_done_callback(ended.put)
+        left, silence = len(asked), SECONDS_OF_SILENCE
+        while left:
+            try:
+                future = ended.get(timeout=silence)
+            except queue.Empty:
+                under_way = [path.name for each, path in asked.items() if each.running()]
+                say(f"  {self.name}: nothing done for {silence:.0f} s; under way: {', '.join(under_way)}")
+                silence *= 2
+            else:
+                yield future
+                left, silence = left - 1, SECONDS_OF_SILENCE
 
     def _note(self, landed: shards.Landed) -> None:
         shards.journal(self.folder, landed)
@@ -128,15 +146,16 @@ def _part(name: str, shard: Path) -> str:
     return f"{name}/{shard.name}".lstrip("/")
 
 
-def _die_with(parent: int) -> None:
-    """A worker whose parent was killed would wait for work for ever."""
+def _die_with_parent() -> None:
+    """A worker whose parent was killed would wait for work for ever, or still write where another run does."""
+    parent = multiprocessing.parent_process()
+    assert parent
 
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(0.5)
+    def wait() -> None:
+        parent.join()
         os._exit(1)
 
-    threading.Thread(target=watch, daemon=True).start()
+    threading.Thread(target=wait, daemon=True).start()
 
 
 def warn(line: str) -> None:

@@ -26,6 +26,8 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
+from dataengine.errors import Stopped
+
 MESSAGE = struct.Struct("<4sI")
 CHUNK = 16
 """Questions sent to a worker at once: more save nothing (measured), fewer are spread better."""
@@ -38,6 +40,13 @@ class Lost:
     """A question without an answer: the worker was killed at the deadline ("timeout ...") or died ("worker died ...")."""
 
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Unable:
+    """What a worker says that can answer no question at all, and why."""
+
+    why: str
 
 
 @dataclass(slots=True)
@@ -65,7 +74,10 @@ class Workers:
         os.register_at_fork(after_in_child=self._forget)
 
     def ask(self, questions: Sequence[Any], *, deadline: float) -> list[Any]:
-        """One answer or Lost for each question, in their order; `deadline` in seconds of CPU time for each."""
+        """One answer or Lost for each question, in their order; `deadline` in seconds of CPU time for each.
+
+        Stopped where what the function imports is not there: no question is to blame.
+        """
         answers: list[Any] = [None] * len(questions)
         waiting = deque(range(len(questions)))
         with self._lock, self._dropped_on_error():
@@ -131,6 +143,8 @@ class Workers:
             while worker.questions and worker.connection.poll():
                 answer, worker.cpu = worker.connection.recv()
                 worker.since = time.monotonic()
+                if isinstance(answer, _Unable):
+                    raise Stopped(f"{self.target} can answer nothing here ({answer.why}): install what it imports, and run again")
                 answers[worker.questions.popleft()] = answer
         except (EOFError, OSError):
             return "worker died (out of memory?)"
@@ -219,5 +233,8 @@ def _work(connection: Connection, function: Callable[[Any], Any], memory: int) -
             for question in connection.recv():
                 answer = function(question)
                 connection.send((answer, time.process_time()))
+    except ModuleNotFoundError as error:  # other ImportErrors come from short memory too
+        connection.send((_Unable(str(error)), time.process_time()))
+        os._exit(1)
     except BaseException:  # the worker boundary: whatever it was, the parent sees a closed connection
         os._exit(1)

@@ -14,8 +14,7 @@ from typing import Any
 
 import polars as pl
 
-from dataengine.errors import Stopped
-from dataengine.score import ERROR, Score, batch_scorer
+from dataengine.score import ERROR, NO_ROWS_FAULT, Score, batch_scorer
 from filters.running.code_blocks import last_block
 from filters.running.program_languages import LANGUAGES, Language
 from filters.running.program_output import CHECKERS, Checker
@@ -29,7 +28,7 @@ PATIENCE = 3.0
 """Seconds on the wall that a program gets for each CPU second of its time limit: sleeping and waiting end too."""
 
 
-@batch_scorer
+@batch_scorer(version="2")
 def passes_tests(
     response: pl.Series,
     checks: pl.Series,
@@ -61,7 +60,7 @@ def passes_tests(
     return [one if isinstance(one, Score) else Score(_verdict_value(one), one.reason) for one in found]
 
 
-@batch_scorer
+@batch_scorer(version="2")
 def share_of_tests(
     response: pl.Series,
     checks: pl.Series,
@@ -131,10 +130,10 @@ def _each(response: pl.Series, checks: pl.Series, finish_reason: pl.Series | Non
 
 
 def _guarded(judged: Callable[[], Judgement | Score]) -> Judgement | Score:
-    """The scorer boundary: one bad row is data; no walls at all is a matter for the user."""
+    """The scorer boundary: one bad row is data; no walls at all, or something that is not installed, is a matter for the user."""
     try:
         return judged()
-    except Stopped:
+    except NO_ROWS_FAULT:
         raise
     except Exception as error:
         return Score(None, f"{ERROR}{type(error).__name__}: {error}")

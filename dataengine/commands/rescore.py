@@ -18,7 +18,7 @@ def command(argv: list[str]) -> None:
     from dataengine.run import run
 
     parser = parser_of("dataengine rescore", command.__doc__ or "")
-    parser.add_argument("folder", type=Path, help="a finished folder of sample, generate, score or keep")
+    parser.add_argument("folder", type=Path, help="a finished folder of sample, generate, bring, score or keep")
     parser.add_argument("--scorer", type=str, action="append", default=None, help="judge by it; without: by the folder's own bars")
     parser.add_argument("--at_least", type=float, default=1.0, help="the bar on each scorer named")
     parser.add_argument("--want", type=int, default=None, help="right responses to a prompt that are picked; without: the folder's, or all")

@@ -108,10 +108,12 @@ def columns_read(bars: Sequence[Bar], columns: Mapping[str, Any]) -> dict[str, A
     return {name: dtype for name, dtype in columns.items() if name in read}
 
 
-def scored(bars: Sequence[Bar], columns: Mapping[str, Any], rows: Sequence[Values], since: Sequence[int]) -> list[Found]:
+def scored(
+    bars: Sequence[Bar], columns: Mapping[str, Any], rows: Sequence[Values], since: Sequence[int], *, killable: bool = False
+) -> list[Found]:
     """What a verifier does: the scores of rows (values in the order of `columns`), each from bar number `since` on.
 
-    Bars are tried in their order, the rows that did not pass one are not shown to the next.
+    Bars are tried in their order, the rows that did not pass one are not shown to the next. `killable`: see `Scorer.score`.
     """
     frame = pl.DataFrame(rows, schema=dict(columns), orient="row")
     found: list[Found] = [{} for _ in rows]
@@ -120,17 +122,17 @@ def scored(bars: Sequence[Bar], columns: Mapping[str, Any], rows: Sequence[Value
         asked = [index for index, first in enumerate(since) if first <= number and index not in out]
         if not asked:
             continue
-        for index, score in zip(asked, _scores(bar, frame[asked]), strict=True):
+        for index, score in zip(asked, _scores(bar, frame[asked], killable=killable), strict=True):
             found[index][bar.scorer.name] = (score["value"], score["reason"])
             if not bar.passes(Score(score["value"], score["reason"])):
                 out.add(index)
     return found
 
 
-def _scores(bar: Bar, rows: pl.DataFrame) -> list[dict[str, Any]]:
+def _scores(bar: Bar, rows: pl.DataFrame, *, killable: bool) -> list[dict[str, Any]]:
     """The scores of all rows by one bar; Stopped with the scorer's name where it can judge none of them, whatever they are."""
     try:
-        return bar.scorer.score(rows).to_list()
+        return bar.scorer.score(rows, killable=killable).to_list()
     except Stopped:
         raise
     except Exception as error:  # the worker boundary: a scorer that breaks its contract stops the run, with its name
@@ -371,7 +373,7 @@ def live() -> None:
     while True:
         rows, since = inbox.get()
         try:
-            said: list[Found] | Exception = scored(bars, columns, rows, since)
+            said: list[Found] | Exception = scored(bars, columns, rows, since, killable=True)
         except Exception as error:  # the worker boundary: whoever waits is told
             said = error if isinstance(error, Stopped) else Stopped(f"a verifier cannot go on: {type(error).__name__}: {error}")
         connection.send(said)

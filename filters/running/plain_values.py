@@ -139,6 +139,10 @@ def _scalar_row(value: Any) -> list[Any] | None:
     return ["e"] if value is ... else None
 
 
+UNREADABLE = (KeyError, ValueError, TypeError, IndexError, AttributeError, ArithmeticError, RecursionError)
+"""What a Reader raises over a message that is none of a Writer's: a program may have written anything there."""
+
+
 class Reader:
     """Reads one message. `sent`: the objects of the rows of the message that it answers. `foreign`: makes something of a handle."""
 

@@ -74,9 +74,11 @@ def examine(tests: dict[str, Any], sock: socket.socket) -> dict[str, Any]:
     except Stop:
         pass
     except ProgramGone as error:
-        outcome = {"ended": PROGRAM_GONE, "message": str(error)}
+        outcome = _cannot_run(tests["before"]) or {"ended": PROGRAM_GONE, "message": str(error)}
     except SyntaxError as error:
         outcome = {"ended": BAD_TESTS, "message": str(error)}
+    except ImportError as error:
+        outcome = _unexpected(error) if "from_program" in vars(error) else _lacking(error)
     except Exception as error:  # tests may raise anything; it counts as a failure of theirs or of the program's
         outcome = _unexpected(error)
     return {**outcome, "passed": count.passed, "failed": count.failed, "first": count.first, "passed_cases": passed_cases}
@@ -86,9 +88,24 @@ def _run(source: str, line: str, world: dict[str, Any], count: Count) -> None:
     try:
         exec(compile(source, "tests", "exec"), world)
     except Exception as error:  # not inside an assert: a call before it raised, or the tests raise by hand
-        if isinstance(error, NameError) and "from_program" not in vars(error):
+        if isinstance(error, (NameError, ImportError)) and "from_program" not in vars(error):
             raise
         count.fail(error, line)
+
+
+def _cannot_run(before: str) -> dict[str, Any] | None:
+    """What the tests' own imports lack on this machine: the program's process, which begins with them, ends over it too."""
+    try:
+        exec(compile(before, "tests", "exec"), {"__name__": "tests"})
+    except ImportError as error:
+        return _lacking(error)
+    except Exception:  # tests may raise anything; what has become of the program is known
+        return None
+    return None
+
+
+def _lacking(error: ImportError) -> dict[str, Any]:
+    return {"ended": BAD_TESTS, "message": f"they cannot run here: {type(error).__name__}: {error}"[:300]}
 
 
 def _unexpected(error: Exception) -> dict[str, Any]:

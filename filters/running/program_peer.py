@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from filters.running import frames
-from filters.running.plain_values import MUTABLE, Reader, Writer, changed, snapshot
+from filters.running.plain_values import MUTABLE, UNREADABLE, Reader, Writer, changed, snapshot
 
 OPERATIONS: dict[str, Callable[..., Any]] = {
     "call": lambda target, /, *given, **named: target(*given, **named),
@@ -129,7 +129,7 @@ class Peer:
             for row, now in reply["changed"].items():
                 reader.fill(writer.objects[int(row)], now)
             return reader.value(reply["value"]), list(given)
-        except (KeyError, ValueError, TypeError, IndexError, AttributeError, ArithmeticError, RecursionError) as error:
+        except UNREADABLE as error:
             raise ProgramGone(f"an unreadable result: {error}") from error
 
     def serve(self) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from filters.running.leetcode import IMPORTS
-from filters.running.plain_values import Opaque, Reader, as_json_would, close
+from filters.running.plain_values import UNREADABLE, Opaque, Reader, as_json_would, close
 from filters.running.program_languages import THROWING_ASSERT, Language, assembled, command, compiled, limits_for, tool
 from filters.running.program_output import Checker, first_difference, output_matches
 from filters.running.program_tests import Tests
@@ -208,7 +208,7 @@ def _result(outcome: Outcome) -> Any:
     try:
         message = json.loads(outcome.result)
         return Reader(message["rows"]).value(message["value"])
-    except Exception as error:  # whatever the program has written there is data
+    except UNREADABLE as error:  # whatever the program has written there is data
         return Opaque(0, f"unreadable ({type(error).__name__})")
 
 

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import polars as pl
 import pytest
 
-from dataengine import shards
+from dataengine import by_prompt, shards
+from dataengine.bring import bring
 from dataengine.commands import rescore as verb
 from dataengine.generate import generate
 from dataengine.inference.engine import Sampling
 from dataengine.keep import Bar, keep
 from dataengine.machine import Machine
+from dataengine.mix import Quota, mix
 from dataengine.rescore import folder_here, moved, rescore
 from dataengine.run import run
 from dataengine.sampling import prompt_blocks
 from dataengine.step import Step
 from dataengine.templates import QUESTION
 from dataengine.work import Work
+from filters.answers import answer_matches
 from tests.dataengine import judging
+from tests.dataengine.given_rows import given_rows, response
 from tests.dataengine.simulated import BARS, MODEL, Simulated, made_with, problems, sampled
 
 
@@ -80,6 +85,53 @@ def test_rows_that_do_not_say_how_they_ended_are_judged_as_they_are(tmp_path: Pa
 
 def _make_bare(work: Work) -> None:
     work.land("00000.parquet", pl.DataFrame(work.settings["rows"]))
+
+
+def spread(rows: int, *, prompts: int, shard: int) -> Step:
+    """Responses to sums in turn, every other one to each right; the rows of a prompt lie in several shards."""
+    made = []
+    for number in range(rows):
+        prompt, sample = number % prompts, number // prompts
+        said = f"\\boxed{{{2 * prompt + sample % 2}}}"
+        made.append(response(f"{prompt}+{prompt}?", said, number=number, answer=str(2 * prompt), sample=sample))
+    return given_rows(made, shard=shard)
+
+
+@pytest.mark.parametrize("shard", [3, 5, 24])
+def test_a_prompt_whose_responses_lie_in_several_shards_is_judged_as_one(
+    tmp_path: Path, shard: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(by_prompt, "SHARD_ROWS", 7)
+    judged_before = keep(spread(24, prompts=4, shard=shard), answer_matches)
+    folder = run(rescore(judged_before, [Bar(scorer=answer_matches)], want=1), tmp_path, machine=Machine(workers=1))
+    right, rest = shards.read(folder), shards.read(folder, "rejected")
+    assert sorted(right["messages"].list.first().struct.field("content").to_list()) == ["0+0?", "1+1?", "2+2?", "3+3?"]
+    assert (right["pass_rate"].to_list(), right["judged"].to_list()) == ([0.5] * 4, [6] * 4)
+    assert len(rest) == 20
+    assert set(rest["row_id"]) | set(right["row_id"]) == {f"{number:016x}" for number in range(24)}
+    assert not list(folder.glob(".by_prompt*"))
+    said = {row["row_id"]: row["accepted_before"] for row in everything(folder).to_dicts()}
+    before = run(judged_before, tmp_path)
+    assert said == dict.fromkeys(shards.read(before)["row_id"], True) | dict.fromkeys(shards.read(before, "rejected")["row_id"], False)
+
+
+def test_rows_that_a_mix_left_out_do_not_come_back(tmp_path: Path) -> None:
+    mixed = mix({"sums": spread(12, prompts=3, shard=5)}, [Quota(part="sums", rows=4)], seed=0, name="mixed")
+    with pytest.raises(ValueError, match=r"left responses out by mixed, .* Rescore given-\w+, and make mixed from that"):
+        run(rescore(mixed, [Bar(scorer=answer_matches)]), tmp_path, machine=Machine(workers=1))
+
+
+def test_what_was_refused_on_the_way_in_is_no_response(tmp_path: Path) -> None:
+    talk = [{"role": "user", "content": "1+1?"}, {"role": "assistant", "content": "\\boxed{2}"}]
+    lines = [{"messages": talk, "answer": "2", "finish_reason": why} for why in ("end_turn", "odd", "MAX_TOKENS")]
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(line) + "\n" for line in [*lines, {"messages": talk[:1]}]))
+    brought = bring(tmp_path / "rows.jsonl")
+    folder = run(rescore(brought, [Bar(scorer=answer_matches)], want=1), tmp_path / "runs", machine=Machine(workers=1))
+    assert len(shards.read(folder)) == 1
+    assert sorted(shards.read(folder, "rejected")["dropped_because"]) == [
+        "surplus: right, and 1 others were picked (shortest)",
+        "truncated",
+    ]
 
 
 def test_the_verb_judges_by_the_folders_own_bars_and_shows_what_moved(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

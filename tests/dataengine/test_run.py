@@ -12,10 +12,12 @@ from dataengine import shards
 from dataengine.errors import CorruptShard
 from dataengine.keep import keep, score
 from dataengine.machine import Machine
+from dataengine.mix import Quota, mix
 from dataengine.run import run
 from dataengine.score import Score, scorer
 from dataengine.sources import rows
 from dataengine.step import Step
+from dataengine.storage.lock import only_one
 from dataengine.work import Work
 from tests.dataengine.test_score import has_letter, long_enough
 
@@ -134,6 +136,29 @@ def test_what_killed_writers_have_left_is_cleared_away(tmp_path: Path) -> None:
     assert all(path.exists() for path in kept)
 
 
+def test_what_a_run_killed_after_the_manifest_has_left_goes_when_the_folder_is_found(tmp_path: Path) -> None:
+    folder = run(counted(shards=2), tmp_path)
+    there = sorted(folder.iterdir())
+    left = [folder / name for name in (".journal.jsonl", "..rows.index.4711.tmp", ".lock")]
+    for path in left:
+        path.write_bytes(b"{}")
+    with only_one(folder / ".lock", doing="making it"):
+        run(counted(shards=2), tmp_path)
+        assert all(path.exists() for path in left), "its maker may still be at it"
+    (folder / ".lock").write_bytes(b"{}")
+    run(counted(shards=2), tmp_path)
+    assert sorted(folder.iterdir()) == there
+
+
+def test_what_a_worker_leaves_that_outlives_its_killed_run_goes_before_the_folder_is_finished(tmp_path: Path) -> None:
+    def make(work: Work) -> None:
+        count_to(work)
+        (work.folder / ".00001.parquet.4711.tmp").write_bytes(b"half a shard")
+
+    folder = run(Step(name="counted", make=make, settings={"shards": 2}), tmp_path)
+    assert not list(folder.glob(".*.tmp"))
+
+
 def test_worker_processes_write_what_this_process_writes(tmp_path: Path) -> None:
     data = counted(shards=3, size=3_000)
     step = keep(score(data, [long_enough]), has_letter.with_(letter="7"))
@@ -174,3 +199,12 @@ def test_manifests_are_the_same_whenever_and_wherever_they_are_made(tmp_path: Pa
     texts = [(run(counted(shards=2), tmp_path / where) / "manifest.json").read_text() for where in ("here", "there")]
     assert texts[0] == texts[1]
     assert json.loads(texts[0])["rows"] == 4
+
+
+def test_the_same_rows_under_two_names_are_made_twice(tmp_path: Path) -> None:
+    given = [{"question": f"What is {number}+{number}?", "answer": str(2 * number)} for number in range(4)]
+    easy, every = rows(given, name="easy"), rows(given, name="all")
+    quotas = [Quota(part="easy", rows=1, where={"answer": ["0"]}), Quota(part="rest", rows=3)]
+    end = run(mix({"easy": easy, "rest": every}, quotas, seed=0), tmp_path)
+    assert [quota["taken"] for quota in shards.read_manifest(end)["notes"]["quotas"]] == [1, 3]
+    assert all((tmp_path / folder).is_dir() for folder in shards.read_manifest(end)["inputs"].values())

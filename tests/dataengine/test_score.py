@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import importlib
 import pickle
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dataengine.errors import Stopped
-from dataengine.score import SCORE, Score, batch_scorer, scorer
+from dataengine.score import SCORE, Score, Scorer, batch_scorer, scorer
 
 
 @scorer
@@ -109,6 +110,29 @@ def test_a_setting_that_a_batch_scorer_refuses_is_no_rows_fault() -> None:
 def test_a_scorer_that_fails_on_many_rows_stops_the_run() -> None:
     with pytest.raises(Stopped, match="failed on 11 of 100 rows"):
         long_enough.score(pl.DataFrame({"response": ["boom"] * 11 + ["fine"] * 89}))
+
+
+@scorer
+def wants_more(response: str) -> Score:
+    match response:
+        case "package":
+            importlib.import_module("a_module_that_nobody_has")
+        case "walls":
+            raise Stopped("no walls can be built")
+    return Score(1.0, "fine")
+
+
+@batch_scorer
+def all_want_more(response: pl.Series) -> list[Score]:
+    return [wants_more.function(text) for text in response]
+
+
+@pytest.mark.parametrize("judge", [wants_more, all_want_more])
+def test_what_is_not_installed_or_cannot_go_on_is_no_rows_fault_and_stops_the_run_at_once(judge: Scorer) -> None:
+    with pytest.raises(Stopped, match=f"{judge.name} cannot judge at all: ModuleNotFoundError: .*nobody_has.*Install"):
+        judge.score(pl.DataFrame({"response": ["fine", "package", "fine"]}))
+    with pytest.raises(Stopped, match="no walls can be built"):
+        judge.score(pl.DataFrame({"response": ["fine", "walls"]}))
 
 
 def test_a_scorer_pickles_with_its_settings() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import multiprocessing
 import os
 import signal
@@ -14,6 +15,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from dataengine.errors import Stopped
 from dataengine.workers import Lost, Workers
 
 
@@ -29,6 +31,8 @@ def answer(question: object) -> object:
             os.kill(os.getpid(), signal.SIGKILL)
         case "eat":
             return len(bytearray(8 << 30))
+        case "import":
+            importlib.import_module("a_module_that_nobody_has")
         case int(number):
             return number * number
     return os.getpid()
@@ -133,6 +137,14 @@ def test_a_script_without_a_main_guard_runs_once_and_leaves_no_process() -> None
             return
         time.sleep(0.05)
     raise AssertionError(f"worker {pid} outlived its parent")
+
+
+def test_what_is_not_installed_stops_the_run_and_is_no_questions_fault() -> None:
+    pool = Workers(TARGET, count=1, memory=1 << 30)
+    with pytest.raises(Stopped, match=r"can answer nothing here .*a_module_that_nobody_has.*: install"):
+        pool.ask([1, "import", 2], deadline=5)
+    assert pool.ask([3], deadline=5) == [9]
+    pool.close()
 
 
 def test_a_target_that_cannot_be_imported_is_an_error() -> None:

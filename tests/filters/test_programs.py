@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import json
 import multiprocessing
 import os
@@ -17,6 +18,7 @@ from typing import Any
 import polars as pl
 import pytest
 
+from dataengine.errors import Stopped
 from dataengine.score import Score
 from filters.programs import judge_response, passes_tests, share_of_tests
 from filters.running.program_run import Judgement, Judging, judge
@@ -389,3 +391,9 @@ def test_programs_in_javascript_are_run() -> None:
     for code, expected in (("const add = (a, b) => a + b;", "passed"), ("const add = (a, b) => a - b;", "runtime error")):
         tests = read_tests(appended, language="javascript")
         assert judge(code, tests, Judging(language="javascript", limits=Limits(cpu=2.0, wall=6.0))).verdict == expected
+
+
+def test_what_is_not_installed_is_no_fault_of_a_program(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("filters.programs.judge_response", lambda *_, **__: importlib.import_module("a_module_that_nobody_has"))
+    with pytest.raises(Stopped, match="passes_tests"):
+        passes_tests.score(pl.DataFrame({"response": [fenced("1")], "checks": [json.dumps(STDIN)]}))

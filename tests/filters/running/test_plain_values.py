@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import json
 from collections import Counter, OrderedDict, deque
@@ -13,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from filters.running.plain_values import Opaque, Reader, Writer, close
+from filters.running.plain_values import UNREADABLE, Opaque, Reader, Writer, close
 
 ATOMS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5) | st.binary(max_size=5)
 KEYS = st.integers() | st.text(max_size=3) | st.tuples(st.integers(), st.text(max_size=2))
@@ -144,3 +145,16 @@ def test_a_row_that_is_nonsense_is_refused(row: list[Any]) -> None:
 )  # fmt: skip
 def test_results_close_to_an_expected_decimal_are_equal(got: Any, expected: Any, equal: bool) -> None:  # noqa: FBT001 (a column of the table)
     assert close(got, expected, tolerance=1e-6) is equal
+
+
+NONSENSE = st.recursive(
+    st.none() | st.booleans() | st.integers(-3, 9) | st.floats() | st.sampled_from([*"ldsqCOotfuibcgxBhe", "1/0", "fractions"]),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from(["rows", "value"]), inner),
+    max_leaves=20,
+)
+
+
+@given(st.fixed_dictionaries({"rows": NONSENSE | st.lists(NONSENSE, max_size=4), "value": NONSENSE}))
+def test_nonsense_is_unreadable_and_nothing_else_goes_wrong(told: dict[str, Any]) -> None:
+    with contextlib.suppress(*UNREADABLE):
+        Reader(told["rows"]).value(told["value"])
