@@ -61,7 +61,8 @@ def connected(machine: Machine) -> Any:
         except ConnectionError as error:
             raise ValueError(
                 f"no Ray cluster answers at {machine.ray_address} ({error}): start one (`ray start --head`, then on every "
-                "other node `ray start --address HEAD:6379`), or work with --on local"
+                "other node `ray start --address HEAD:6379`), or work with --on local. One that is there may want a token (`ray start` "
+                "asks for one where ~/.ray/auth_token exists): set RAY_AUTH_MODE=token, or give --ray_address auto"
             ) from None
     return ray
 

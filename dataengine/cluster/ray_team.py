@@ -18,11 +18,16 @@ SECONDS_WITHOUT = 900.0
 SECONDS_BETWEEN_LOOKS = 0.2
 SECONDS_BETWEEN_WORDS = 60.0
 SECONDS_BETWEEN_TRIES = 30.0
-"""Pause after an actor could not be opened; when none could, the run stops."""
+LONGEST_PAUSE = 900.0
+"""The pause after an actor could not be opened doubles from the one to the other; when none could be opened, the run stops."""
 RESTARTED = {"max_restarts": -1, "max_task_retries": 0, "num_cpus": 0.001}
 """Options of an actor that Ray starts again wherever there is room, while we ask again for what it had not answered.
 
 Without any CPU Ray would not heed the node that is asked for (2.60, tried)."""
+
+
+class Restarted(Exception):
+    """The actor was started again, elsewhere perhaps: it is opened first, then asked again."""
 
 
 class Member:
@@ -35,8 +40,8 @@ class Member:
         self.asked = 0
         """What it has not answered yet."""
         self.why = "it is not open yet"
-        self.failed = False
-        """Whether it could not be opened when it was tried last."""
+        self.failures = 0
+        """How often it could not be opened, or gave up, since it was there last."""
         self.opening: Any = None
         self.try_at = 0.0
 
@@ -45,8 +50,13 @@ class Team:
     """`Team(ray, "engines", actors, open_=lambda actor: actor.open.remote(...))`; an actor's answer to `open` has `room` and `said`."""
 
     def __init__(self, ray: Any, what: str, actors: Sequence[Any], *, open_: Callable[[Any], Any]) -> None:
-        """Returns when the first one is there; the others join as they come. What `open` raises for the user to mend is raised here."""
+        """Returns when the first one is there; the others join as they come. ValueError where none can be opened.
+
+        `open` raises ValueError for what is wrong with the cluster, and Stopped for what is wrong with its node: the others go on.
+        """
         self.ray, self.what = ray, what
+        self.lost = (ray.exceptions.RayError, Restarted)
+        """What an actor's answer raises when the actor or its node was lost, and what was asked can be asked again."""
         self.members = [Member(actor) for actor in actors]
         self._open = open_
         self.first: Any = None
@@ -75,10 +85,14 @@ class Team:
         return min(there, key=lambda member: member.asked / member.room)
 
     def away(self, member: Member, error: Exception) -> None:
-        """Ask this one nothing until it is open again."""
-        if member.room:
-            say(f"warning: one of the {self.what} is away ({first_line(error)}): what it had not answered is asked again")
+        """Ask this one nothing until it is open again; Stopped where it has given up, and so have all others."""
+        if not member.room:
+            return
         member.room, member.why, member.try_at = 0, first_line(error), time.monotonic() + SECONDS_BETWEEN_LOOKS
+        if isinstance(error, Stopped):
+            self._failed(member, error)
+        else:
+            say(f"warning: one of the {self.what} is away ({member.why}): what it had not answered is asked again")
 
     def gave_up(self, question: str, why: str) -> Stopped:
         """The error of a question that was asked too often."""
@@ -101,11 +115,17 @@ class Team:
 
     def _wait_for_the_first(self) -> None:
         told = time.monotonic()
-        while not self.there():
+        while not self._any_there():
             if time.monotonic() - told > SECONDS_BETWEEN_WORDS:
                 told = time.monotonic()
                 say(f"  waiting for the first of {len(self.members)} {self.what} ({self.members[0].why})")
             time.sleep(SECONDS_BETWEEN_LOOKS)
+
+    def _any_there(self) -> bool:
+        try:
+            return bool(self.there())
+        except Stopped as error:
+            raise ValueError(f"none of the {len(self.members)} {self.what} can work. {error}") from None
 
     def _look(self) -> None:
         """Let those in that are open (again)."""
@@ -122,13 +142,20 @@ class Team:
             except self.ray.exceptions.RayError as error:
                 member.why, member.try_at = first_line(error), time.monotonic() + SECONDS_BETWEEN_LOOKS
             except Stopped as error:
-                member.why, member.try_at, member.failed = first_line(error), time.monotonic() + SECONDS_BETWEEN_TRIES, True
-                if all(each.failed for each in self.members):
-                    raise
+                self._failed(member, error)
             else:
                 self.first = self.first or opened
-                member.room, member.failed = opened.room, False
+                member.room, member.failures = opened.room, 0
                 say(f"  one of the {self.what} is there: {opened.said}")
+
+    def _failed(self, member: Member, error: Stopped) -> None:
+        """Try this one again after a while; the error where none of the others is any better."""
+        pause = min(LONGEST_PAUSE, SECONDS_BETWEEN_TRIES * 2**member.failures)
+        member.why, member.try_at, member.failures = first_line(error), time.monotonic() + pause, member.failures + 1
+        if all(each.failures for each in self.members):
+            raise error
+        if member.failures == 1:
+            say(f"warning: one of the {self.what} cannot work, the others go on; it is tried again from time to time. {error}")
 
 
 def places(ray: Any) -> list[dict[str, Any]]:

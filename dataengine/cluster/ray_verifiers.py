@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dataengine.cluster.on_ray import check_node, check_same, connected, made_with, said_of
-from dataengine.cluster.ray_team import RESTARTED, TIMES, Team, first_line, places, this_node
+from dataengine.cluster.ray_team import RESTARTED, TIMES, Restarted, Team, first_line, places, this_node
 from dataengine.keep import Bar
 from dataengine.machine import Machine
 from dataengine.sampling.verifiers import Verifiers
@@ -47,7 +47,8 @@ class VerifiersOnNode:
 
     async def judge(self, row: Mapping[str, Any], since: int) -> dict[str, Score]:
         """The scores of one row."""
-        assert self._verifiers is not None, "open is called first"
+        if self._verifiers is None:
+            raise Restarted("its actor was started again")
         return await self._verifiers.judge(row, since=since)
 
     async def close(self) -> None:
@@ -80,7 +81,7 @@ class RayVerifiers:
             try:
                 with self._team.as_here():
                     return await member.actor.judge.remote(wanted, since)
-            except self._ray.exceptions.RayError as error:
+            except self._team.lost as error:
                 why = first_line(error)
                 self._team.away(member, error)
             finally:

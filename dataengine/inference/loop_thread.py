@@ -8,6 +8,8 @@ import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from typing import Any, TypeVar
 
+from dataengine.errors import Stopped
+
 T = TypeVar("T")
 
 
@@ -34,7 +36,7 @@ class LoopThread:
         tasks: list[asyncio.Task[T]] = []
 
         def deliver(task: asyncio.Task[T]) -> None:
-            closed = RuntimeError("the engine was closed while responses were still being made")
+            closed = Stopped("the engine was closed while responses were still being made")
             outcome = closed if task.cancelled() else task.exception() or task.result()
             with contextlib.suppress(RuntimeError):  # the caller's event loop was closed: nobody waits any more
                 here.call_soon_threadsafe(done.put_nowait, outcome)

@@ -31,18 +31,24 @@ def read_piece(folder: Path, name: str, start: int, length: int) -> bytes:
         return file.read(length)
 
 
+def of_node(what: str) -> Path:
+    """A folder of this user's in the node's temporary folder (TMPDIR decides where that is)."""
+    folder = Path(tempfile.gettempdir()) / f"dataengine-{what}-{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    if folder.stat().st_uid != os.getuid():
+        raise Stopped(f"{folder} belongs to somebody else: set TMPDIR on this node to a folder of your own with room for the model")
+    return folder
+
+
 def model_here(folder: Path, revision: str, files: dict[str, int], read: Read) -> Path:
     """The model's folder on this node, of this very content.
 
     Where the driver's path leads to it here too (a shared file system, an image that holds the model), it is used as it is. Else it
-    is brought into the node's temporary folder (TMPDIR decides where that is) and stays there for the next run.
+    is brought into the node's temporary folder and stays there for the next run.
     """
     if _is_here(folder, revision):
         return folder
-    cache = Path(tempfile.gettempdir()) / f"dataengine-models-{os.getuid()}"
-    cache.mkdir(mode=0o700, exist_ok=True)
-    if cache.stat().st_uid != os.getuid():
-        raise Stopped(f"{cache} belongs to somebody else: set TMPDIR on this node to a folder of your own with room for the model")
+    cache = of_node("models")
     place = cache / revision / folder.name  # engines call a model by its folder's name
     with (cache / f"{revision}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # several engines of one node wait for the first one's copy

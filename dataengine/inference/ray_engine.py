@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import tempfile
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
@@ -15,11 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from dataengine.cluster.on_ray import check_node, connected, made_with
-from dataengine.cluster.ray_team import RESTARTED, TIMES, Member, Team, first_line, places, this_node
+from dataengine.cluster.ray_team import RESTARTED, TIMES, Member, Restarted, Team, first_line, places, this_node
 from dataengine.errors import Stopped
 from dataengine.inference.choose import kind_of, open_engine
 from dataengine.inference.engine import Engine, Response, Sampling
-from dataengine.inference.model_files import files_of, model_here, read_piece
+from dataengine.inference.model_files import files_of, model_here, of_node, read_piece
 from dataengine.machine import Machine
 
 AT_ONCE = 4_000
@@ -63,21 +62,37 @@ class EngineOnNode:
 
     async def respond(self, prompt: str, sampling: Sampling, samples: Sequence[int]) -> AsyncIterator[tuple[Response, int]]:
         """Each response as it is finished, with the engine's capacity at that time."""
-        assert self._engine is not None, "open is called first"
-        async with aclosing(self._engine.respond(prompt, sampling, samples)) as answers:  # type: ignore[type-var]  # async generators close
-            async for response in answers:
-                yield response, self._engine.capacity
+        engine = self._engine
+        if engine is None:
+            raise Restarted("its actor was started again")
+        try:
+            async with aclosing(engine.respond(prompt, sampling, samples)) as answers:  # type: ignore[type-var]  # async generators close
+                async for response in answers:
+                    yield response, engine.capacity
+        except Stopped as error:
+            await self._let_go(engine)
+            raise Stopped(f"{this_node()}: {error}") from None
 
     async def close(self) -> None:
         """Give back the engine's processes and memory."""
         if self._engine is not None:
             await asyncio.to_thread(self._engine.close)
 
-    def _opened(self, holder: Any) -> Engine:
-        import ray
+    async def _let_go(self, engine: Engine) -> None:
+        """End an engine that has given up; the next `open` makes another."""
+        async with self._opening:
+            if self._engine is engine:
+                self._engine = None
+                await asyncio.to_thread(engine.close)
 
-        here = model_here(self._folder, self._revision, self._files, lambda *piece: ray.get(holder.read.remote(*piece)))
-        return open_engine(here, longest=self._longest, machine=self._machine, logs=Path(tempfile.gettempdir()) / "dataengine-logs")
+    def _opened(self, holder: Any) -> Engine:
+        """The engine; Stopped with the node's name, whatever is wrong there: other nodes may do without this one."""
+        try:
+            here = model_here(self._folder, self._revision, self._files, lambda *piece: holder.read.remote(*piece).future().result())
+            return open_engine(here, longest=self._longest, machine=self._machine, logs=of_node("logs"))
+        except Exception as error:
+            kind = "" if isinstance(error, (ValueError, Stopped)) else f"{type(error).__name__}: "
+            raise Stopped(f"{this_node()}: {kind}{error}") from None
 
 
 class FilesOnDriver:
@@ -95,14 +110,16 @@ class RayEngine:
     """Answers prompts with all engines of a cluster; see `Engine`."""
 
     def __init__(self, folder: Path, *, longest: int, machine: Machine) -> None:
-        """Returns when the first engine is open. ValueError where the cluster has too few GPUs."""
+        """Returns when the first engine is open. ValueError where the cluster has too few GPUs, or none can be opened."""
         from dataengine.inference.weights import weights_revision
 
-        ray = self._ray = connected(machine)
+        ray, folder = connected(machine), folder.absolute()  # actors have working folders of their own
+        self._ray = ray
         self.model, self.revision = folder.name, weights_revision(folder)
         here = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
-        self._holder = ray.remote(FilesOnDriver).options(num_cpus=0, max_concurrency=8, scheduling_strategy=here).remote(folder)
-        on_node = replace(machine, on="local", store="", vllm=replace(machine.vllm, servers=1, gpus=()))
+        beside = {"num_cpus": 0, "max_concurrency": 8, "max_restarts": -1, "max_task_retries": TIMES, "scheduling_strategy": here}
+        self._holder = ray.remote(FilesOnDriver).options(**beside).remote(folder)
+        on_node = replace(machine, on="local", store="", vllm=replace(machine.vllm, servers=1, gpus=(), python=_python(machine)))
         actor, files = ray.remote(EngineOnNode), files_of(folder)
         actors = [
             actor.options(**RESTARTED, max_concurrency=AT_ONCE, **at).remote(folder, self.revision, files, longest=longest, machine=on_node)
@@ -132,7 +149,7 @@ class RayEngine:
                         open_here -= 1
                         yield response
                 return
-            except (self._ray.exceptions.RayError, Stopped) as error:
+            except (*self._team.lost, Stopped) as error:
                 why = first_line(error)
                 self._team.away(member, error)
             finally:
@@ -161,6 +178,12 @@ class RayEngine:
         """End the actors; their engines give back processes and memory."""
         self._team.close()
         self._ray.kill(self._holder)
+
+
+def _python(machine: Machine) -> str:
+    """The interpreter as the nodes shall look for it: a path from the driver's working folder, a bare name in PATH."""
+    python = machine.vllm.python
+    return str(Path(python).absolute()) if os.sep in python else python
 
 
 def _places(ray: Any, machine: Machine) -> list[dict[str, Any]]:

@@ -18,6 +18,9 @@ from dataengine.inference.cpu_cache import cpu_cache
 from dataengine.machine import Vllm
 
 TAIL_LINES = 25
+CAUSE = re.compile(r"(?:^|\] )((?:\w+\.)*\w*(?:Error|Exception): .+)")
+"""An exception's last line, as Python or vLLM's processes write it."""
+CAUSES = 3
 END_SECONDS = 15.0
 NOT_OURS = ("PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "VIRTUAL_ENV")
 """Variables of this program's environment that would spoil another interpreter's."""
@@ -45,8 +48,7 @@ class Server:
         """Another attempt, on another port, with a log of its own; at once, the model is loaded later."""
         self.end()
         self._logs.mkdir(parents=True, exist_ok=True)
-        numbers = [int(path.suffixes[-2][1:]) for path in self._logs.glob(f"{self._name}.[0-9]*.log")]
-        self.log = self._logs / f"{self._name}.{max(numbers, default=0) + 1:03d}.log"
+        self.log = self._new_log()
         port = _free_port()
         self.url = f"http://127.0.0.1:{port}"
         command = [*self._command, "--host", "127.0.0.1", "--port", str(port)]
@@ -68,15 +70,29 @@ class Server:
         finally:
             os.close(watched)
 
+    def _new_log(self) -> Path:
+        """The file of the next number, made by us alone: several engines of a node may have one folder for their logs."""
+        number = max((int(path.suffixes[-2][1:]) for path in self._logs.glob(f"{self._name}.[0-9]*.log")), default=0)
+        while True:
+            number += 1
+            with contextlib.suppress(FileExistsError):
+                (log := self._logs / f"{self._name}.{number:03d}.log").touch(exist_ok=False)
+                return log
+
     @property
     def alive(self) -> bool:
         """Whether it runs, or is still loading."""
         return self._process is not None and self._process.poll() is None
 
     def tail(self) -> str:
-        """The last lines of its log, for an error."""
+        """The last lines of its log, for an error, and before them what was raised above: vLLM's processes die one after the other, and
+        the last one only says that another failed."""
         lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines() if self.log.is_file() else []
-        return "\n".join(f"  | {line[:300]}" for line in lines[-TAIL_LINES:])
+        # The first line is the command, which may hold anything.
+        raised = [found.group(1) for line in lines[1:-TAIL_LINES] if (found := CAUSE.search(line))]
+        causes = list(dict.fromkeys(raised))[-CAUSES:]
+        shown = [*causes, "...", *lines[-TAIL_LINES:]] if causes else lines[-TAIL_LINES:]
+        return "\n".join(f"  | {line[:300]}" for line in shown)
 
     def end(self) -> None:
         """SIGTERM to the server and all it started, then SIGKILL to what is left."""
@@ -107,15 +123,25 @@ def servers_for(folder: Path, tokenizer: Path, settings: Vllm, *, context: int, 
     """The servers to start: one for each group of GPUs, or one on the CPU; ValueError where there are not so many."""
     gpus = [] if device == "cpu" else list(settings.gpus) or visible_gpus()
     groups = _groups(gpus, settings)
-    python = settings.python or sys.executable
-    if shutil.which(python) is None:
-        raise ValueError(f"there is no interpreter {python!r}: give the python of an environment that has vllm with --vllm.python")
+    asked = settings.python or sys.executable
+    found = shutil.which(asked)
+    if found is None:
+        raise ValueError(f"there is no interpreter {asked!r}: give the python of an environment that has vllm with --vllm.python")
+    python = str(Path(found).absolute())  # servers run in the folder of the logs
     common = {key: value for key, value in os.environ.items() if key not in NOT_OURS} | SETTINGS
     if not gpus and CPU_CACHE not in common and not any(one.startswith(SAY_HOW_MUCH) for one in settings.arguments):
         common[CPU_CACHE] = str(cpu_cache(folder, context=context, sequences=settings.sequences, servers=len(groups)))
     made = []
     for number, group in enumerate(groups):
-        command = [python, "-m", "vllm.entrypoints.openai.api_server", "--model", str(folder), "--served-model-name", folder.name]
+        command = [
+            str(Path(python).absolute()),
+            "-m",
+            "vllm.entrypoints.openai.api_server",
+            "--model",
+            str(folder),
+            "--served-model-name",
+            folder.name,
+        ]
         command += ["--tokenizer", str(tokenizer), "--max-model-len", str(context), "--max-num-seqs", str(settings.sequences)]
         command += ["--generation-config", "vllm", "--disable-uvicorn-access-log"]
         command += ["--tensor-parallel-size", str(settings.tensor_parallel)] if group else [*ON_CPU, str(max(context, BATCHED_TOKENS))]

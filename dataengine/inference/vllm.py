@@ -343,6 +343,7 @@ def _tokenizer_folder(folder: Path, logs: Path) -> Path:
     alone = logs / f"tokenizer-{weights_revision(folder)}"
     alone.mkdir(parents=True, exist_ok=True)
     for name in TOKENIZER_FILES:
-        with contextlib.suppress(FileNotFoundError):
-            shutil.copyfile(folder / name, alone / name)
+        with contextlib.suppress(FileNotFoundError), tempfile.TemporaryDirectory(dir=logs) as whole:  # another engine's server reads there
+            shutil.copyfile(folder / name, Path(whole) / name)
+            (Path(whole) / name).replace(alone / name)
     return alone.resolve()

@@ -153,6 +153,6 @@ def _died(process: Server) -> str:
             f"that has it with --vllm.python. Its words:\n{tail}"
         )
     return (
-        "a server of vLLM ended before it was ready; the end of its log says why. Often: too little memory (fewer --vllm.sequences, less "
+        "a server of vLLM ended before it was ready; its log says why. Often: too little memory (fewer --vllm.sequences, less "
         f"--vllm.context, more GPUs by --vllm.tensor_parallel), or an argument it does not know. All of it: {process.log}\n{tail}"
     )

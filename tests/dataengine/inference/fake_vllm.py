@@ -1,7 +1,8 @@
 """A program that speaks like a server of vLLM, with words that are a function of the request: so that it can be killed and hung in tests.
 
 Its command line is vLLM's; how it misbehaves is told by files in the folder named by FAKE_VLLM: `die` (at once), `die-after` and
-`hang-after` (a number of responses; the file is taken away when it has been obeyed), `die-always` (likewise, and it stays).
+`hang-after` (a number of responses; the file is taken away when it has been obeyed), `die-always` (likewise, and it stays), `wait`
+(nothing is answered while it is there).
 """
 
 from __future__ import annotations
@@ -43,6 +44,8 @@ async def completions(request: web.Request) -> web.StreamResponse:
     RUNNING += 1
     try:
         await asyncio.sleep(0.02)
+        while (HERE / "wait").exists():
+            await asyncio.sleep(0.02)
         for name in ("die-after", "die-always"):
             limit = number_in(name, keep=name == "die-always")
             if limit is not None and limit <= MADE:

@@ -40,6 +40,12 @@ def test_a_file_says_the_same_and_flags_after_it_win(tmp_path: Path) -> None:
     )
 
 
+def test_the_home_folder_in_a_file_of_settings_is_the_one_that_a_shell_means(tmp_path: Path) -> None:
+    config = tmp_path / "c.yaml"
+    config.write_text("vllm:\n  python: ~/vllm/bin/python\n")
+    assert machine("--config", str(config)).vllm.python == str(Path.home() / "vllm/bin/python")
+
+
 def test_a_wrong_engine_or_setting_is_answered_with_the_nearest_right_one() -> None:
     with pytest.raises(ValueError, match=r"no engine 'vlm'\. Did you mean 'vllm'"):
         Machine(engine="vlm")

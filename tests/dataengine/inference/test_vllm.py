@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from contextlib import aclosing
@@ -190,9 +191,9 @@ STUBBORN = (
 )
 
 
-@pytest.mark.parametrize("who", ["program", "server"])
-def test_kill_9_of_the_program_or_of_the_server_leaves_nobody_behind(who: str, tmp_path: Path) -> None:
-    """The server here is deaf to SIGTERM and has started a process of its own."""
+@pytest.mark.parametrize("who", ["program", "server", "leader", "watching", "program and leader"])
+def test_kill_9_of_any_one_of_them_leaves_nobody_behind(who: str, tmp_path: Path) -> None:
+    """The server here is deaf to SIGTERM and has started a process of its own. (A dying worker of Ray kills its child, the leader, too.)"""
     child = "subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(100)'])"
     program = f"""
 import time
@@ -207,13 +208,16 @@ time.sleep(100)
     started = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
     assert started.stdout is not None
     leader = int(started.stdout.readline())
-    assert wait_for(lambda: len(group(leader)) == 3 and "up" in (tmp_path / "s.001.log").read_text())
-    if who == "program":
-        started.kill()
-    else:
-        lines = {pid: (Path("/proc") / str(pid) / "cmdline").read_bytes().split(b"\0") for pid in group(leader)}
-        server = next(pid for pid, line in lines.items() if line[2].startswith(b"import signal"))
-        os.kill(server, signal.SIGKILL)
+    assert wait_for(lambda: len(group(leader)) == 4 and "up" in (tmp_path / "s.001.log").read_text())
+    lines = {pid: (Path("/proc") / str(pid) / "cmdline").read_bytes() for pid in group(leader)}
+    pids = {
+        "program": started.pid,
+        "leader": leader,
+        "watching": next(pid for pid, line in lines.items() if b"guard.py" in line and pid != leader),
+        "server": next(pid for pid, line in lines.items() if b"guard.py" not in line and b"import signal" in line),
+    }
+    for each in reversed(who.split(" and ")):
+        os.kill(pids[each], signal.SIGKILL)
     assert wait_for(lambda: group(leader) == [])
     started.kill()
     started.wait()
@@ -228,6 +232,41 @@ def test_logs_are_numbered_by_attempt(tmp_path: Path) -> None:
         assert server.log.name == f"s.{attempt:03d}.log"
         assert "so it goes" in server.tail()
     server.end()
+
+
+def test_the_end_of_a_log_comes_with_what_was_raised_above_it(tmp_path: Path) -> None:
+    """As vLLM 0.32 ends: its core has died, and the server around it says so at length."""
+    log = ["(EngineCore pid=7) ERROR 11-21 [core.py:1510] Traceback (most recent call last):"]
+    log += ["(EngineCore pid=7) ERROR 11-21 [core.py:1510] ValueError: No available memory for the cache blocks."]
+    log += ["ValueError: No available memory for the cache blocks.", "INFO 11-21 Error parsing config", *["  File"] * 60]
+    log += ["RuntimeError: Engine core initialization failed. See root cause above."]
+    server = Server([sys.executable, "-c", f"print({chr(10).join(log)!r})"], environment={}, logs=tmp_path, name="s")
+    server.start()
+    assert wait_for(lambda: not server.alive)
+    shown = server.tail().splitlines()
+    assert shown[:3] == ["  | ValueError: No available memory for the cache blocks.", "  | ...", "  |   File"]
+    assert "  | RuntimeError: Engine core initialization failed. See root cause above." in shown
+    server.end()
+
+
+def test_servers_that_start_at_once_in_one_folder_have_logs_of_their_own(tmp_path: Path) -> None:
+    servers = [Server([sys.executable, "-c", f"print('I am {number}')"], environment={}, logs=tmp_path, name="s") for number in range(8)]
+    threads = [threading.Thread(target=server.start) for server in servers]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert wait_for(lambda: not any(server.alive for server in servers))
+    assert [f"I am {number}" in server.tail() for number, server in enumerate(servers)] == [True] * 8
+    assert len({server.log for server in servers}) == 8
+    for server in servers:
+        server.end()
+
+
+def test_an_interpreter_is_found_from_the_working_folder(python: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    found = asked(opened(str(Path(python).relative_to(tmp_path)), tmp_path / "logs"), PROMPTS[:1])
+    assert each_once(found, PROMPTS[:1])
 
 
 def test_gpus_are_shared_out_in_groups(tmp_path: Path) -> None:

@@ -16,7 +16,14 @@ from pathlib import Path
 from typing import NoReturn
 
 REPOSITORY = Path(__file__).resolve().parents[3]
-QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_DISABLE_IMPORT_WARNING": "1", "PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1"}
+QUIET = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_DISABLE_IMPORT_WARNING": "1",
+    "RAY_AUTH_MODE": "disabled",  # a token in somebody's home turns it on for `ray start`, and not for a driver with an address
+    "RAY_worker_niceness": "0",  # workers and their servers would starve beside the tests on a busy machine
+    "PYTHONPATH": str(REPOSITORY),
+    "OMP_NUM_THREADS": "1",
+}
 
 
 class Cluster:
@@ -58,6 +65,13 @@ class Cluster:
         """Every process of the second node at once, as when a machine loses its power."""
         self._end(1)
 
+    def kill_raylet_of_second(self) -> None:
+        """Ray's own process of the second node, as when it runs out of memory: all others there have to notice by themselves."""
+        for pid, command in commands():
+            if "/raylet/raylet " in command and str(self.temporary) in command and "127.0.0.2" in command:
+                _kill(pid)
+        self._nodes.pop(1).wait()
+
     def close(self) -> None:
         """End what was started here, and nothing else."""
         for number in reversed(range(len(self._nodes))):
@@ -67,7 +81,7 @@ class Cluster:
     def _end(self, number: int) -> None:
         """Kill a node with all that came from it; where its `ray start` has failed, what that left behind as well."""
         pids = _tree(self._nodes[number].pid)
-        pids += [pid for pid, command in _commands() if str(self.temporary) in command and (not number or "127.0.0.2" in command)]
+        pids += [pid for pid, command in commands() if str(self.temporary) in command and (not number or "127.0.0.2" in command)]
         for pid in dict.fromkeys(pids):
             _kill(pid)
         self._nodes.pop(number).wait()
@@ -117,7 +131,8 @@ def _free_port() -> int:
         return server.getsockname()[1]
 
 
-def _commands() -> Iterator[tuple[int, str]]:
+def commands() -> Iterator[tuple[int, str]]:
+    """Every process of this machine with its command line."""
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         with contextlib.suppress(OSError):
             yield int(path.parent.name), path.read_bytes().replace(b"\0", b" ").decode(errors="replace")

@@ -10,13 +10,17 @@ from pathlib import Path
 
 import polars as pl
 
+from dataengine.generate import generate
+from dataengine.inference.engine import Sampling
 from dataengine.keep import Bar, keep, score
-from dataengine.machine import Machine
+from dataengine.machine import Machine, Vllm
 from dataengine.run import run
 from dataengine.sample import sample
 from dataengine.sampling.verifiers import open_verifiers
 from dataengine.score import Score, batch_scorer, scorer
+from dataengine.sources import rows
 from dataengine.step import Model, Step
+from dataengine.templates import QUESTION
 from dataengine.work import Work
 from tests.dataengine import roads
 
@@ -87,11 +91,28 @@ def asked(model: Path) -> Step:
     return sample(problems, Model.at(model), accept=[Bar(scorer=roads.short_of_e)], want=2, at_most=8, name="asked", **same)
 
 
-def main(what: str, root: str, address: str, model: str) -> None:
-    """One of the roads, on a cluster where an address is given."""
-    machine = Machine(workers=1, slots=8, on="ray" if address else "local", ray_address=address or "auto")
+def served(model: Path) -> Step:
+    """What servers say to many questions; with a stand-in for vLLM, a function of each request."""
+    questions = rows([{"question": f"{number} + {number}?", "answer": str(2 * number)} for number in range(60)])
+    return generate(questions, Model.at(model), samples=8, template=QUESTION, sampling=Sampling(max_tokens=40), name="served")
+
+
+def main(what: str, root: str, address: str, model: str, python: str) -> None:
+    """One of the roads, on a cluster where an address is given, by servers of vLLM where its interpreter is."""
+    machine = Machine(
+        workers=1,
+        slots=8,
+        on="ray" if address else "local",
+        ray_address=address or "auto",
+        vllm=Vllm(python=python, sequences=8, deaths=1, start_seconds=120),
+    )
     if what == "judged":
         judged(address, Path(root))
         return
-    steps = {"filtered": lambda: filtered(seconds=0.7), "asked": lambda: asked(Path(model)), "bad": bad}
+    steps = {
+        "filtered": lambda: filtered(seconds=0.7),
+        "asked": lambda: asked(Path(model)),
+        "served": lambda: served(Path(model)),
+        "bad": bad,
+    }
     run(steps[what](), Path(root), machine=machine)

@@ -4,71 +4,19 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import os
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.dataengine import roads
 from tests.integration.ray import cluster as clusters
-from tests.integration.ray.cluster import QUIET, REPOSITORY, Cluster
+from tests.integration.ray.cluster import Cluster
+from tests.integration.ray.drivers import data_files, finished, lines_of, start, stored_keys, wait_until
 
 pytestmark = [
     pytest.mark.timeout(600),
     pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="Ray is not installed: pip install 'r1-dataengine[ray]'"),
     pytest.mark.skipif(not clusters.can_hide(), reason="no mount namespaces here: the second node cannot be kept from seeing our files"),
 ]
-
-
-@pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of the driver that the second node does not see."""
-    return tmp_path_factory.mktemp("driver")
-
-
-@pytest.fixture(scope="module")
-def cluster(place: Path) -> Iterator[Cluster]:
-    made = Cluster(hidden=place)
-    yield made
-    made.close()
-
-
-@pytest.fixture(scope="module")
-def model(place: Path) -> Path:
-    return roads.saved_model(place / "model")
-
-
-def start(what: str, root: Path, *, address: str = "", model: Path | None = None) -> subprocess.Popen[bytes]:
-    code = f"from tests.integration.ray.slow_road import main; main({what!r}, {str(root)!r}, {address!r}, {str(model or '')!r})"
-    with (root.parent / f"{root.name}.log").open("wb") as said:
-        return subprocess.Popen([sys.executable, "-c", code], cwd=REPOSITORY, env={**os.environ, **QUIET}, stdout=said, stderr=said)
-
-
-def finished(process: subprocess.Popen[bytes], root: Path) -> str:
-    status = process.wait()
-    said = (root.parent / f"{root.name}.log").read_text()
-    assert status == 0, said
-    return said
-
-
-def wait_until(there: Callable[[], bool], process: subprocess.Popen[bytes], root: Path) -> None:
-    while not there():
-        assert process.poll() is None, (root.parent / f"{root.name}.log").read_text()
-        time.sleep(0.05)
-
-
-def data_files(root: Path) -> dict[str, bytes]:
-    found = [path for path in sorted(root.glob("*-*/**/*")) if path.suffix in (".parquet", ".json") and "responses" not in path.parts]
-    return {path.relative_to(root).as_posix(): path.read_bytes() for path in found}
-
-
-def stored_keys(root: Path) -> list[str]:
-    lines = [line for path in sorted(root.glob("responses/*/*.log")) for line in path.read_bytes().splitlines()]
-    return [json.loads(line[9:])["key"] for line in lines if line.endswith(b"}")]
 
 
 def test_shards_are_judged_on_both_nodes_and_one_may_be_lost(cluster: Cluster, place: Path) -> None:
@@ -85,9 +33,9 @@ def test_shards_are_judged_on_both_nodes_and_one_may_be_lost(cluster: Cluster, p
 def test_verifiers_judge_on_both_nodes_and_one_may_be_lost(cluster: Cluster, place: Path) -> None:
     answers, log = place / "judged", place / "judged.log"
     process = start("judged", answers, address=cluster.with_both().address)
-    wait_until(lambda: log.read_text().count("is there: 1 processes") == 2 and answers.read_bytes().count(b"\n") >= 40, process, answers)
+    wait_until(lambda: log.read_text().count("is there: 1 processes") == 2 and lines_of(answers) >= 40, process, answers)
     cluster.kill_second()
-    assert answers.read_bytes().count(b"\n") < 380, "it was lost in the middle"
+    assert lines_of(answers) < 380, "it was lost in the middle"
     finished(process, answers)
     judged = [json.loads(line) for line in answers.read_text().splitlines()]
     assert sorted(text for text, *_ in judged) == sorted(f"{number * 7919 % 100_003}" for number in range(400))

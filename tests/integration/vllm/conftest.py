@@ -14,6 +14,18 @@ from dataengine.machine import Vllm
 BASE = Path(__file__).resolve().parents[3] / "dataengine" / "recipes" / "tiny_base" / "base"
 
 
+def group(leader: int) -> dict[int, str]:
+    """The living processes of a group, with their command lines."""
+    found = {}
+    for path in Path("/proc").glob("[0-9]*"):
+        try:
+            if os.getpgid(int(path.name)) == leader and (path / "stat").read_text().rsplit(")", 1)[1].split()[0] != "Z":
+                found[int(path.name)] = (path / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+        except (ProcessLookupError, FileNotFoundError):
+            continue
+    return found
+
+
 @pytest.fixture(scope="session")
 def vllm_python() -> str:
     """The interpreter of an environment that has vLLM."""
