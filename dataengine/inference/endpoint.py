@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import ssl
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -79,9 +80,16 @@ class Endpoint:
                 raise Failure("its server went away") from None
             if isinstance(error, TimeoutError) and not isinstance(error, aiohttp.ClientError):
                 raise Failure(f"no answer within {deadline:.0f} s", late=True) from None
-            raise Failure(f"{type(error).__name__} {error}".rstrip()) from None
+            raise Failure(f"{type(error).__name__} {error}".rstrip() + self._hint(error)) from None
         finally:
             self._open.discard(limit)
+
+    def _hint(self, error: Exception) -> str:
+        """A port that does not speak TLS says something that TLS cannot read, or hangs up."""
+        if not isinstance(error, aiohttp.ClientConnectorError) or not isinstance(error.os_error, ssl.SSLError | ConnectionResetError):
+            return ""
+        plain = self.shown.replace("https://", "http://", 1)
+        return f" (this port may speak plain http: try {plain})" if plain != self.shown else ""
 
     def drop(self) -> None:
         """End every request that is open here: they fail, and are asked elsewhere."""

@@ -22,6 +22,8 @@ LOW_BALANCE = "credit balance is too low"
 ANSWERED, TROUBLE = 200, 500
 OVERLOADED = (429, 503, 529)
 AGAIN = (408, 409, 421, 423, 425)
+MOST_REST = 366 * 86_400.0
+"""Seconds; who asks for a longer rest means for ever."""
 SHOWN = 300
 """Characters of a reply that an error shows."""
 
@@ -97,7 +99,9 @@ def _object(body: bytes) -> dict[str, Any]:
     try:
         read = read_json(body)
     except ValueError:
-        raise Failure(f"the reply is not JSON: {message_of(body)}" if body else "the reply is empty") from None
+        page = " (a page for people: is this the right address, and does a login or a gateway stand before the server?)"
+        hint = page if body.lstrip()[:1] == b"<" else ""
+        raise Failure(f"the reply is not JSON{hint}: {message_of(body)}" if body else "the reply is empty") from None
     if not isinstance(read, dict):
         raise Failure(f"the reply is no JSON object: {message_of(body)}")
     if read.get("error"):
@@ -145,14 +149,14 @@ def retry_after(headers: Mapping[str, str]) -> float:
     """Seconds that the server asks to wait: a number, or a date, which is read by the server's own clock where it tells it."""
     said = headers.get("Retry-After", "").strip()
     try:
-        return max(0.0, float(said))
+        return min(MOST_REST, max(0.0, float(said)))
     except ValueError:
         pass
     until = _date(said)
     if until is None:
         return 0.0
     now = _date(headers.get("Date", "")) or datetime.datetime.now(datetime.UTC)
-    return max(0.0, (until - now).total_seconds())
+    return min(MOST_REST, max(0.0, (until - now).total_seconds()))
 
 
 def _date(text: str) -> datetime.datetime | None:

@@ -16,11 +16,11 @@ from dataengine.errors import Stopped
 from dataengine.inference.endpoint import Endpoint, new_session
 from dataengine.inference.endpoints import Endpoints
 from dataengine.inference.engine import FinishReason, Response, Sampling
-from dataengine.inference.event_stream import streamed
+from dataengine.inference.event_stream import answered, streamed
 from dataengine.inference.failures import BadRequest, Failure, KeyRefused, NotThere, Unanswered, context_in
 from dataengine.inference.loop_thread import LoopThread
 from dataengine.inference.refusals import Refusals
-from dataengine.inference.served_reply import BYTES_PER_TOKEN, Said, said_in, tokens_of
+from dataengine.inference.served_reply import BYTES_PER_TOKEN, MOST_TOKENS, Said, said_in, tokens_of
 from dataengine.inference.served_tokens import ServedTokens, until_stop
 from dataengine.inference.spent import Spent
 from dataengine.machine import OpenAI
@@ -33,6 +33,8 @@ LEARN_SECONDS = 10.0
 SEEDS = 2**31
 """Many servers take no larger seed."""
 HARMLESS = "Hello"
+UNTOLD_MOST = 4096
+"""Tokens of a response for which a deadline is set where the model's body takes their limit away."""
 UNTOLD = ("prompt", "messages", "seed", "stream_options")
 """Fields that say nothing about what was wrong with a request."""
 
@@ -58,7 +60,7 @@ class OpenAIEngine:
         if not settings.urls:
             raise ValueError("the engine openai wants at least one address: --openai.urls '[\"http://127.0.0.1:8000/v1\"]'")
         self.model, self.revision = model, revision
-        self._settings, self._body = settings, _one_choice(body or {})
+        self._settings, self._body = settings, _allowed(body or {})
         self._asked_as = settings.model or asked_as or model
         everything = _endpoints(settings)
         self.version = f"openai protocol, {', '.join(dict.fromkeys(each.shown for each in everything))}"
@@ -129,7 +131,8 @@ class OpenAIEngine:
         ids = await self._tokens.encode(HARMLESS)
         asked = json.dumps({"model": self._asked_as, "prompt": ids, "max_tokens": 1, "return_token_ids": True}).encode()
         try:
-            said = said_in(await endpoint.post(self._session, "/completions", asked, deadline=endpoint.pace.deadline(1, late=late)))
+            deadline = endpoint.pace.deadline(1, late=late)
+            said = said_in(await answered(endpoint, self._session, "/completions", asked, deadline=deadline), ended=self._settings.ended)
         except (BadRequest, Unanswered):
             return False
         except (NotThere, KeyRefused) as error:
@@ -208,7 +211,8 @@ class OpenAIEngine:
 
     async def _ask_somebody(self, path: str, body: dict[str, Any], stop: Sequence[str], *, prompt: str, first: bool) -> Said:
         content, clock, settings = json.dumps(body).encode(), asyncio.get_running_loop().time, self._settings
-        most = int(body.get("max_tokens") or body.get(settings.max_tokens_name) or 4096)
+        told = body.get("max_tokens") or body.get(settings.max_tokens_name)
+        most = int(told or UNTOLD_MOST)
 
         async def attempt(endpoint: Endpoint, late: int) -> Said:
             started, deadline = clock(), endpoint.pace.deadline(most, late=late)
@@ -218,8 +222,8 @@ class OpenAIEngine:
                     cut = () if "stop" in body else stop
                     reply = await streamed(endpoint, self._session, path, content, silent=silent, deadline=deadline, stop=cut)
                 else:
-                    reply = await endpoint.post(self._session, path, content, deadline=deadline)
-                said = said_in(reply)
+                    reply = await answered(endpoint, self._session, path, content, deadline=deadline)
+                said = said_in(reply, most=most if told else MOST_TOKENS, ended=settings.ended)
             except (NotThere, KeyRefused) as error:
                 if isinstance(error, NotThere) and endpoint.answered:  # it was right a moment ago: a server on its way up
                     raise Failure(str(error)) from None
@@ -314,13 +318,25 @@ def _too_small(context: int, most: int) -> str:
     )
 
 
-def _one_choice(body: Mapping[str, Any]) -> dict[str, Any]:
+def _allowed(body: Mapping[str, Any]) -> dict[str, Any]:
+    """The model's own fields of every request; ValueError where one would pay for what is thrown away, or make all requests the same."""
     for name in ("n", "best_of"):
         if body.get(name, 1) not in (1, None):
             raise ValueError(
                 f"the body of the model asks for {name}={body[name]}: one response of each request would be kept and all be paid. "
                 "Leave it out: every sample is a request of its own, ask for more samples"
             )
+    for name in ("prompt", "messages"):
+        if name in body:
+            raise ValueError(
+                f"the body of the model has {name!r}, which would take the place of every prompt: all would be answered alike. Leave it "
+                "out; what stands before every prompt (a system message) belongs to the template"
+            )
+    if body.get("seed") is not None:
+        raise ValueError(
+            f"the body of the model has seed={body['seed']!r}: all samples of a prompt would be the same one. Leave it out, for "
+            "Sampling(seed=...) gives every sample one of its own; null sends none"
+        )
     return dict(body)
 
 

@@ -15,7 +15,9 @@ from dataengine.inference.served_reply import ENDED
 from dataengine.names import nearest
 from dataengine.own_version import own_version
 
-DEFAULTS: dict[str, Any] = {"finish_reason": "stop", "prompt_tokens": 0, "response_tokens": 0, "model": "replay"}
+REPLAYED = "replay"
+"""How the version of this engine begins, as it stands in the rows: how tokens were drawn is not known of those."""
+DEFAULTS: dict[str, Any] = {"finish_reason": "stop", "prompt_tokens": 0, "response_tokens": 0, "model": REPLAYED}
 """What stands in for a column that a recording lacks, or some of its shards or rows."""
 REASONS: dict[str, FinishReason] = {**ENDED, "prompt_too_long": "prompt_too_long", "refused": "refused"}
 """How recordings say that a response is over: our words, and those of servers."""
@@ -29,7 +31,7 @@ class ReplayEngine:
         self._recorded = recorded
         texts = "\0".join(f"{prompt}\0{one.sample}\0{one.text}" for prompt, found in recorded.items() for one in found)
         self.model, self.revision = model, revision or hashlib.blake2b(texts.encode(), digest_size=6).hexdigest()
-        self.version = f"replay, {own_version()}"
+        self.version = f"{REPLAYED}, {own_version()}"
 
     @classmethod
     def of(cls, path: Path, *, prefill: str = "") -> ReplayEngine:

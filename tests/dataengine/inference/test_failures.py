@@ -67,6 +67,11 @@ def test_a_date_that_no_calendar_holds_asks_for_no_rest(day: str) -> None:
     assert retry_after({"Retry-After": day}) == 0.0
 
 
+@pytest.mark.parametrize("rest", ["1e300", "inf", "Wed, 21 Oct 9999 07:28:00 GMT"])
+def test_a_rest_without_end_is_a_year(rest: str) -> None:
+    assert retry_after({"Retry-After": rest}) == 366 * 86_400
+
+
 def test_half_a_character_can_be_written_to_a_file() -> None:
     assert whole_text("\ud83d\ude00") == "😀"
     assert whole_text("a\ud83db\ude00") == "a�b�"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import math
 import time
 from contextlib import aclosing
@@ -160,6 +161,48 @@ def test_a_stream_is_put_together() -> None:
     assert (response.prompt_tokens, len(response.token_ids)) == (7, 9)
 
 
+@pytest.mark.parametrize("mine", [1, None], ids=["all numbered", "the kept one not always"])
+def test_of_several_choices_in_a_stream_the_first_is_the_response(mine: int | None) -> None:
+    def piece(index: int | None, text: str, finish: str | None = None) -> dict:
+        return {"choices": [{**({} if index is None else {"index": index}), "text": text, "finish_reason": finish}]}
+
+    both = {"choices": [*piece(0, " ZZZ", "length")["choices"], *piece(1, "ur")["choices"]]}
+    usage = {"choices": [], "usage": {"prompt_tokens": 7, "completion_tokens": 9}}
+    woven = [piece(1, "f"), piece(0, "ZZZ"), piece(mine, "o"), piece(2, "<END>"), both, piece(2, "", "stop"), piece(1, "!", "stop"), usage]
+
+    async def answer(asked: Asked) -> web.StreamResponse:
+        return await event_stream(asked, [*woven, "[DONE]"])
+
+    with serving(answer) as server:
+        response = only(engine_of(server, stream=True), sampling=Sampling(max_tokens=16, stop=("<END>",)))
+    assert (response.text, response.finish_reason, response.prompt_tokens, len(response.token_ids)) == ("four!", "stop", 7, 9)
+
+
+@pytest.mark.parametrize("how", [{}, {"stream": True}], ids=["no stream asked", "stream asked"])
+@pytest.mark.parametrize("told", ["text/plain", "text/event-stream", "application/json"])
+def test_a_stream_is_read_whatever_it_is_called_and_whoever_asked(how: dict[str, Any], told: str) -> None:
+    pieces = [{"choices": [{"index": 0, "delta": {"content": text}, "finish_reason": None}]} for text in ("fo", "ur")]
+    events = [*pieces, {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}]
+    body = ": ping\n\n" + "".join(f"data: {json.dumps(event)}\r\n\r\n" for event in events) + "data: [DONE]\n\n"
+
+    def answer(asked: Asked) -> web.Response:
+        return web.Response(body=body.encode(), headers={"Content-Type": told})
+
+    with serving(answer) as server:
+        response = only(engine_of(server, **how), MESSAGES.render([{"role": "user", "content": "2+2?"}]))
+    assert (response.text, response.finish_reason, len(server.asked)) == ("four", "stop", 1)
+
+
+def test_a_stream_that_nobody_asked_for_and_that_breaks_is_asked_again() -> None:
+    half = 'data: {"choices": [{"text": "fo", "finish_reason": null}]}\n\ndata: {"choi'
+
+    def broken(asked: Asked) -> web.Response:
+        return web.Response(text=half, content_type="text/event-stream")
+
+    with serving(first_then([broken], lambda asked: completion("four"))) as server:
+        assert only(engine_of(server)).text == "four"
+
+
 @pytest.mark.parametrize("how", ["cut", "silent", "half a line", "error", "deep", "choices", "delta"])
 def test_a_stream_that_breaks_is_asked_again(how: str) -> None:
     piece = {"choices": [{"index": 0, "text": "fo", "finish_reason": None}]}
@@ -190,6 +233,17 @@ def test_a_redirect_is_not_followed_with_the_key(how: dict[str, Any], monkeypatc
         with serving(moved) as server, pytest.raises(ValueError, match="307"):
             only(engine_of(server, key_variables=("TEST_KEY",), **how))
     assert not elsewhere.asked
+
+
+@pytest.mark.parametrize("usage", [{"prompt_tokens": 0, "completion_tokens": 0}, {"prompt_tokens": 9, "completion_tokens": 10**7}], ids=str)
+def test_counts_that_cannot_be_are_guessed_and_said(usage: dict[str, int], capsys: pytest.CaptureFixture[str]) -> None:
+    with serving(lambda asked: {"choices": [{"text": "x" * 40, "finish_reason": "stop"}], "usage": usage}) as server:
+        engine = engine_of(server, price_out=1e6, price_in=1e6)
+        response = only(engine)
+    assert len(response.token_ids) == 10
+    assert engine.spent.money == engine.spent.prompt_tokens + 10 > 10
+    assert not engine.spent.counted
+    assert "does not tell how many tokens" in capsys.readouterr().err
 
 
 def test_a_server_that_counts_no_tokens_is_guessed_and_said() -> None:

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from dataengine.errors import Stopped
 from dataengine.inference.endpoint import Endpoint, new_session
+from dataengine.inference.engine import Sampling
 from dataengine.inference.failures import Failure
 from dataengine.inference.openai import OpenAIEngine
 from dataengine.inference.served_tokens import ServedTokens
@@ -190,6 +191,21 @@ def test_nobody_there_stops_the_run_after_patience() -> None:
         only(engine_of(server, patience=1.0))
 
 
+def test_an_https_address_of_a_plain_port_says_so() -> None:
+    with serving(lambda asked: completion()) as server:
+        engine = OpenAIEngine(OpenAI(urls=(server.url.replace("http", "https"),), patience=0.1), model="tiny", revision="r1")
+        with pytest.raises(Stopped, match=f"may speak plain http: try {server.url}"):
+            only(engine)
+
+
+def test_a_page_for_people_is_named_as_one() -> None:
+    def login(asked: Asked) -> web.Response:
+        return web.Response(text="<html>Log in</html>", content_type="text/html")
+
+    with serving(login) as server, pytest.raises(Stopped, match=r"a page for people.*login.*<html>Log in"):
+        only(engine_of(server, patience=0.1))
+
+
 def test_retry_after_in_seconds_is_honoured() -> None:
     with serving(first_then([lambda asked: failing(429, **{"Retry-After": "1.5"})], lambda asked: completion())) as server:
         only(engine_of(server))
@@ -231,7 +247,7 @@ def test_requests_a_minute_are_kept() -> None:
 
 def test_tokens_a_minute_are_kept() -> None:
     with serving(lambda asked: completion(prompt_tokens=50, tokens=50)) as server:
-        ask(engine_of(server, tokens_per_minute=12_000, in_flight=1), *map(str, range(20)))
+        ask(engine_of(server, tokens_per_minute=12_000, in_flight=1), *map(str, range(20)), sampling=Sampling(max_tokens=50))
     times = [asked.at for asked in server.asked]
     assert times[-1] - times[0] >= (19 * 100 - 12_000 / 20 - 100) / 200 * 0.8
 

@@ -70,6 +70,12 @@ def test_responses_that_would_be_paid_and_thrown_away_are_not_asked_for(name: st
         OpenAIEngine(OpenAI(urls=("http://127.0.0.1:1/v1",)), model="m", revision="r", body={name: 4})
 
 
+@pytest.mark.parametrize("body", [{"messages": []}, {"messages": None}, {"prompt": "2+2?"}, {"seed": 5}], ids=str)
+def test_a_body_that_would_make_all_requests_the_same_is_refused(body: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=f"{next(iter(body))}.*Leave it out"):
+        OpenAIEngine(OpenAI(urls=("http://127.0.0.1:1/v1",)), model="m", revision="r", body=body)
+
+
 def test_a_server_that_turns_to_refusing_everything_is_not_put_down_to_the_prompts() -> None:
     def answer(asked: Asked) -> Any:
         return completion() if asked.number < 5 else failing(400, "no more")
