@@ -1,8 +1,9 @@
 """A second home of everything under the root, in a store: put there as it lands, fetched from there where it is missing.
 
 In the store lies what lies under the root, by the same names. A folder's shards come first and its manifest last, so a folder is
-there whole or is known to be unfinished. Logs of responses and verdicts only grow, and objects cannot: a log travels in
-pieces, each put once. A machine that vanishes takes with it what was on its way: see SECONDS_BETWEEN_PIECES.
+there whole or is known to be unfinished. Logs of responses and verdicts only grow, and objects cannot: a log travels in pieces, each
+put once, and before the shards that were made of it. A machine that vanishes takes with it what was on its way: see
+SECONDS_BETWEEN_PIECES.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import io
 import json
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -77,8 +78,8 @@ class SecondHome:
         self._clock.join()
         try:
             self._arrived()
-            self._puts.submit(self._put_pieces).result()
-        except Stopped as failed:
+            self._put(self._put_pieces).result()
+        except (Stopped, ValueError) as failed:
             if error is None:
                 raise
             say(f"warning: {failed}")
@@ -100,28 +101,27 @@ class SecondHome:
         fetched = [self._fetched(name, folder, each) for each in missing]
         if manifest and all(fetched):
             shards.write_manifest(folder, manifest)
+            self.store.delete(f"{name}/{JOURNAL}")  # whoever put the manifest may have died before that
             self._there[f"{name}/{MANIFEST}"] = ""
         elif manifest:
             self.store.delete(f"{name}/{MANIFEST}")  # unfinished again
 
     def landed(self, folder: Path, landed: Landed) -> None:
         """Put a file of an unfinished folder on its way; Stopped where an earlier one did not arrive."""
-        self._lock.check()
         self._under_way = [each for each in self._under_way if not (each.done() and each.result() is None)]
-        self._under_way.append(self._puts.submit(self._put_landed, folder, landed))
+        self._under_way.append(self._put(self._put_landed, folder, landed))
 
     def finished(self, folder: Path) -> None:
         """See that a finished folder is in the store whole; returns when its manifest is there."""
-        self._lock.check()
         name = folder.relative_to(self.root).as_posix()
         if f"{name}/{MANIFEST}" in self._there or self._manifest(name) == shards.read_manifest(folder):
             return
         self._arrived()
-        self._puts.submit(self._put_finished, folder, name).result()
+        self._put(self._put_finished, folder, name).result()
 
     def file_changed(self, path: Path) -> None:
         """Put a small file that was written anew."""
-        self._puts.submit(self.store.put_file, path.relative_to(self.root).as_posix(), path).result()
+        self._put(self.store.put_file, path.relative_to(self.root).as_posix(), path).result()
 
     def fetch_file(self, path: Path) -> None:
         """Bring a small file that the root does not have."""
@@ -145,9 +145,13 @@ class SecondHome:
 
     def _manifest(self, name: str) -> dict[str, Any] | None:
         packed = self.store.read(f"{name}/{MANIFEST}")
+        if packed is None:
+            return None
         try:
-            return None if packed is None else json.loads(packed)
-        except ValueError:
+            manifest = json.loads(packed)
+            _ = manifest["fingerprint"], [Landed(**each) for each in manifest["files"]]
+            return manifest
+        except (ValueError, TypeError, KeyError):
             _warn(f"{self.store.url}/{name}/{MANIFEST} is damaged: the folder is made again")
             return None
 
@@ -167,6 +171,7 @@ class SecondHome:
         return True
 
     def _put_landed(self, folder: Path, landed: Landed) -> None:
+        self._put_pieces()  # what a shard was made of is there before it
         name = folder.relative_to(self.root).as_posix()
         lines = self._journals.setdefault(name, [])
         self.store.put_file(f"{name}/{landed.file}", folder / landed.file)
@@ -175,6 +180,7 @@ class SecondHome:
         self.store.put(f"{name}/{JOURNAL}", b"".join(json.dumps(asdict(each)).encode() + b"\n" for each in lines))
 
     def _put_finished(self, folder: Path, name: str) -> None:
+        self._put_pieces()
         for each in shards.read_manifest(folder)["files"]:
             if self._there.get(f"{name}/{each['file']}") != each["blake2b"]:
                 self.store.put_file(f"{name}/{each['file']}", folder / each["file"])
@@ -182,15 +188,23 @@ class SecondHome:
         self.store.delete(f"{name}/{JOURNAL}")
         self._there[f"{name}/{MANIFEST}"] = ""
 
+    def _put(self, put: Callable[..., None], *given: Any) -> Future[None]:
+        """Do it when everything before has arrived, and only while the store is ours."""
+
+        def ours() -> None:
+            self._lock.check()
+            put(*given)
+
+        return self._puts.submit(ours)
+
     def _arrived(self) -> None:
         while self._under_way:
             self._under_way.pop(0).result()
 
     def _put_pieces_now_and_then(self) -> None:
-        while not self._closing.wait(SECONDS_BETWEEN_PIECES):
+        while not (self._closing.wait(SECONDS_BETWEEN_PIECES) or self._lock.lost):
             try:
-                self._lock.check()
-                self._puts.submit(self._put_pieces).result()
+                self._put(self._put_pieces).result()
             except (Stopped, ValueError) as error:
                 _warn(f"{error} Until then responses are kept on this machine alone.")
 

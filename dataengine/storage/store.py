@@ -5,8 +5,10 @@ Nothing here wants more of a file system than what S3 and its like have: no rena
 
 from __future__ import annotations
 
+import errno
 import os
 import random
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -24,9 +26,20 @@ Answer = TypeVar("Answer")
 TIMES = 7
 """A request that fails is made so often in all ..."""
 FIRST_PAUSE = 0.5
-"""... after pauses that begin with so many seconds, double, and vary by half: half a minute in all."""
+"""... after pauses that begin with so many seconds, double, and vary by half: half a minute in all ..."""
+PATIENCE = 60.0
+"""... unless so many seconds have passed before: clients ask again by themselves, and wait long for a server that is silent."""
+SECONDS_OF_A_PUT, SLOWEST = 30.0, 100_000
+"""A put may take so many seconds, and one more for each so many bytes: s3fs asks a server for leave to send, and waits for ever for it."""
 NEEDED = {"s3": "s3fs", "s3a": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "az": "adlfs", "abfs": "adlfs"}
 """Which package speaks a protocol."""
+UNKNOWN_CREDENTIALS = {"NoCredentialsError", "PartialCredentialsError", "ProfileNotFound", "DefaultCredentialsError"}
+"""What the packages call it when they find no credentials."""
+REFUSED_ADDRESS = "ParamValidationError"
+"""What botocore calls a name that no bucket can have."""
+ADDRESS = "Give s3://BUCKET/PREFIX, gs://BUCKET/PREFIX or a folder."
+NO_CONDITIONS = (errno.ENOSYS, errno.ENOTSUP)
+"""What they make of a server's `501 Not Implemented`."""
 
 
 class Store:
@@ -36,6 +49,8 @@ class Store:
         self.url = url
         self._files = files
         self._base = base.rstrip("/")
+        self._away = False
+        """The last request was given up: until one succeeds again, each is made once."""
 
     @classmethod
     def at(cls, url: str) -> Store:
@@ -44,12 +59,16 @@ class Store:
         from fsspec.implementations.local import LocalFileSystem
 
         try:
-            files, base = url_to_fs(url)
+            files, base = url_to_fs(url, skip_instance_cache=True)
         except ImportError as error:
             protocol = url.partition("://")[0]
             raise ValueError(f"--store {url} needs a package: pip install {NEEDED.get(protocol, protocol)} ({error})") from None
         except ValueError as error:
-            raise ValueError(f"--store {url} cannot be opened: {error}. Give s3://BUCKET/PREFIX, gs://BUCKET/PREFIX or a folder.") from None
+            raise ValueError(f"--store {url} cannot be opened: {error}. {ADDRESS}") from None
+        if hasattr(files, "retries"):
+            files.retries = 1  # s3fs would ask again what botocore has asked five times: a silent server would hold us for an hour
+        if not base.strip("/") or (isinstance(files, LocalFileSystem) and re.match(r"(?!file:)[a-z0-9]+:", url)):
+            raise ValueError(f"--store {url} names no bucket and no folder. {ADDRESS}")
         return (_Folder if isinstance(files, LocalFileSystem) else cls)(files, base=base, url=url)
 
     def sizes(self, under: str) -> dict[str, int]:
@@ -69,14 +88,7 @@ class Store:
     def read(self, name: str) -> bytes | None:
         """The content of an object; None where there is none of this name."""
 
-        def get() -> bytes | None:
-            try:
-                content: Any = self._files.cat_file(self._path(name))
-                return bytes(content)
-            except FileNotFoundError:
-                return None
-
-        return self._insist(f"read {name}", get)
+        return self._insist(f"read {name}", lambda: self._read(name))
 
     def fetch(self, name: str, path: Path) -> bool:
         """Bring an object into a local file, there whole or not at all; False where there is no such object."""
@@ -100,21 +112,31 @@ class Store:
         self._insist(f"put {name}", lambda: self._put(name, content))
 
     def put_file(self, name: str, path: Path) -> None:
-        """Write an object from a local file, which may be larger than the memory."""
-        self._insist(f"put {name}", lambda: self._put_file(name, path))
+        """Write an object from a local file, which may be larger than the memory; FileNotFoundError where that one is gone."""
+        try:
+            self._insist(f"put {name}", lambda: self._put_file(name, path))
+        except ValueError:
+            path.stat()
+            raise
 
     def create(self, name: str, content: bytes) -> bool:
         """Write an object that must not be there yet; False where it is there with another content.
 
-        Where the file system has no conditional write, this looks first and writes then: two at the same instant may both succeed.
+        What a client makes of a condition that is not met differs, and an attempt that failed for us may have reached the store: what
+        lies there decides. Where a server ignores conditions or does not know them, this looks first and writes then: two at the
+        same instant may both succeed.
         """
 
         def once() -> bool:
-            try:
-                self._create(name, content)
-            except FileExistsError:
-                return self.read(name) == content  # an attempt that failed for us may have reached the store
-            return True
+            if (found := self._read(name)) is None:
+                try:
+                    self._create(name, content)
+                except Exception as error:  # the store's boundary, see _insist
+                    if (found := self._read(name)) is None:
+                        if getattr(error, "errno", 0) not in NO_CONDITIONS:
+                            raise
+                        self._put(name, content)
+            return found in (None, content)
 
         return self._insist(f"create {name}", once)
 
@@ -132,30 +154,48 @@ class Store:
     def _path(self, name: str) -> str:
         return f"{self._base}/{name}"
 
+    def _read(self, name: str) -> bytes | None:
+        try:
+            content: Any = self._files.cat_file(self._path(name))
+            return bytes(content)
+        except FileNotFoundError:
+            return None
+
     def _put(self, name: str, content: bytes) -> None:
-        self._files.pipe_file(self._path(name), content)
+        self._files.pipe_file(self._path(name), content, **self._deadline(len(content)))
 
     def _put_file(self, name: str, path: Path) -> None:
-        self._files.put_file(str(path), self._path(name))
+        self._files.put_file(str(path), self._path(name), **self._deadline(path.stat().st_size))
 
     def _create(self, name: str, content: bytes) -> None:
-        self._files.pipe_file(self._path(name), content, mode="create")
+        self._files.pipe_file(self._path(name), content, mode="create", **self._deadline(len(content)))
+
+    def _deadline(self, size: int) -> dict[str, Any]:
+        """For a put of `size` bytes, where the file system keeps deadlines."""
+        from fsspec.asyn import AsyncFileSystem
+
+        return {"timeout": SECONDS_OF_A_PUT + size / SLOWEST} if isinstance(self._files, AsyncFileSystem) else {}
 
     def _insist(self, what: str, request: Callable[[], Answer]) -> Answer:
         """The answer of a request, asked again after a failure; Stopped when the store stays out of reach."""
-        pause = FIRST_PAUSE
+        pause, started = FIRST_PAUSE, time.monotonic()
         for attempt in range(1, TIMES + 1):
             try:
-                return request()
-            except PermissionError as error:
-                raise ValueError(f"the store {self.url} does not let us {what}: {error}. Check the credentials.") from error
+                answer = request()
+                self._away = False
+                return answer
             except Stopped:
                 raise
             except Exception as error:  # the store's boundary: each file system has errors of its own
-                if attempt == TIMES:
+                if mend := _way_out(error):
+                    refused = f"the store {self.url} does not let us {what}: {str(error).rstrip('.')}"
+                    raise ValueError(f"{refused}. {mend} What was made is kept in --root.") from error
+                seconds = time.monotonic() - started
+                if self._away or attempt == TIMES or seconds > PATIENCE:
+                    self._away = True
                     raise Stopped(
-                        f"the store {self.url} did not {what} in {TIMES} attempts, last: {type(error).__name__}: {error}. "
-                        "Everything made so far is kept in --root; run again when the store can be reached."
+                        f"the store {self.url} did not {what} in {attempt} attempts ({seconds:.0f} s), last: {type(error).__name__}: "
+                        f"{error}. Everything made so far is kept in --root; run again when the store can be reached."
                     ) from error
                 if attempt == TIMES // 2:
                     say(f"warning: the store {self.url} did not {what} ({type(error).__name__}: {error}); asking again")
@@ -187,3 +227,15 @@ class _Folder(Store):
             place.hardlink_to(beside)
         finally:
             beside.unlink()
+
+
+def _way_out(error: Exception) -> str:
+    """What a person can do where asking again would not help; empty where it may."""
+    names = {each.__name__ for each in type(error).__mro__}
+    if isinstance(error, PermissionError):
+        return "Check the credentials: they have to allow listing, reading, writing and deleting there."
+    if names & UNKNOWN_CREDENTIALS:
+        return "Give credentials where the package looks for them (s3fs: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or ~/.aws)."
+    if isinstance(error, FileNotFoundError):
+        return "Make the bucket first, or choose another --store."
+    return ADDRESS if REFUSED_ADDRESS in names else ""

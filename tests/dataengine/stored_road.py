@@ -13,7 +13,7 @@ from dataengine.machine import Machine
 from dataengine.run import run
 from dataengine.sources import rows
 from dataengine.step import Model, Step
-from dataengine.storage import second_home, store
+from dataengine.storage import second_home, store, store_lock
 from dataengine.templates import Template
 from dataengine.work import Work
 from tests.dataengine import buckets
@@ -43,7 +43,7 @@ def recording(prompts: int = PROMPTS) -> Model:
 
 def rollouts(prompts: int = PROMPTS) -> Step:
     """All that it says."""
-    problems = rows([{"question": f"{number}?"} for number in range(prompts)])
+    problems = rows([{"question": f"{number}?", "answer": str(number)} for number in range(prompts)])
     return generate(problems, recording(prompts), samples=SAMPLES, template=ASKED, sampling=Sampling(max_tokens=9))
 
 
@@ -56,5 +56,6 @@ def main(root: str, address: str) -> None:
     """A whole run, with short pauses."""
     store.FIRST_PAUSE = 0.001
     second_home.SECONDS_BETWEEN_PIECES = 0.01
+    store_lock.SECONDS_TO_SETTLE = 0.05
     assert buckets.Buckets.protocol == "buckets"
     run(whole(), Path(root), machine=Machine(workers=1, store=address))

@@ -36,6 +36,7 @@ def short_times(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(store_module, "FIRST_PAUSE", 0.0001)
     monkeypatch.setattr(second_home, "SECONDS_BETWEEN_PIECES", 0.05)
     monkeypatch.setattr(store_lock, "SECONDS_TO_WATCH", 0.6)
+    monkeypatch.setattr(store_lock, "SECONDS_TO_SETTLE", 0.05)
 
 
 @pytest.fixture
@@ -226,7 +227,7 @@ def test_different_histories_are_refused(tmp_path: Path, bucket: Path) -> None:
         home.fetch_logs()
 
 
-@pytest.mark.parametrize("damage", ["flip a byte", "cut the end", "remove"])
+@pytest.mark.parametrize("damage", ["flip a byte", "cut the end", "remove", "put another"])
 @pytest.mark.parametrize("which", ["shard", "rejected", "manifest"])
 def test_a_damaged_object_is_named_made_again_and_mended(
     tmp_path: Path, bucket: Path, undisturbed: dict[str, bytes], damage: str, which: str, capsys: pytest.CaptureFixture[str]
@@ -238,6 +239,8 @@ def test_a_damaged_object_is_named_made_again_and_mended(
     content = bytearray(path.read_bytes())
     if damage == "remove":
         path.unlink()
+    elif damage == "put another":
+        path.write_bytes(b"{}")
     else:
         content[0] ^= 0x80
         path.write_bytes(content if damage == "flip a byte" else content[1:-3])

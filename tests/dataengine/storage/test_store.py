@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import random
 import threading
 from collections.abc import Iterator
@@ -89,6 +90,93 @@ def test_a_store_out_of_reach_stops_with_what_to_do(tmp_path: Path, monkeypatch:
         Store.at(f"buckets://{tmp_path}").put("a", b"")
 
 
+@pytest.mark.parametrize(
+    ("said", "way_out"),
+    [
+        (PermissionError("403"), "Check the credentials"),
+        (type("NoCredentialsError", (Exception,), {})("unable to locate credentials"), "Give credentials where the package looks"),
+        (FileNotFoundError("the bucket does not exist"), "Make the bucket first"),
+        (type("ParamValidationError", (Exception,), {})("invalid bucket name"), "Give s3://BUCKET/PREFIX"),
+    ],
+)
+def test_what_asking_again_does_not_mend_is_said_at_once_with_the_way_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: Exception, way_out: str
+) -> None:
+    asked: list[str] = []
+
+    def refuse(self: object, path: str, value: bytes, mode: str = "overwrite") -> None:
+        asked.append(path)
+        raise said
+
+    monkeypatch.setattr(buckets.Buckets, "pipe_file", refuse)
+    with pytest.raises(ValueError, match=way_out):
+        Store.at(f"buckets://{tmp_path}").create("a", b"")
+    assert len(asked) == 1
+
+
+@pytest.mark.parametrize("ignores", [False, True], ids=["says so in words of its own", "ignores it"])
+def test_a_condition_that_is_not_met_is_known_by_what_lies_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ignores: bool) -> None:  # noqa: FBT001 (pytest's)
+    puts = buckets.Buckets.pipe_file
+
+    def conditional(self: buckets.Buckets, path: str, value: bytes, mode: str = "overwrite") -> None:
+        try:
+            puts(self, path, value, "overwrite" if ignores else mode)
+        except FileExistsError:
+            raise OSError(errno.EINVAL, "At least one of the pre-conditions you specified did not hold") from None
+
+    monkeypatch.setattr(buckets.Buckets, "pipe_file", conditional)
+    store = Store.at(f"buckets://{tmp_path}")
+    assert store.create("lock", b"mine")
+    assert not store.create("lock", b"yours")
+    assert store.read("lock") == b"mine"
+
+
+def test_where_conditions_are_not_known_it_looks_first_and_writes_then(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    puts = buckets.Buckets.pipe_file
+
+    def knows_none(self: buckets.Buckets, path: str, value: bytes, mode: str = "overwrite") -> None:
+        if mode == "create":
+            raise OSError(errno.ENOSYS, "a header you provided is not implemented")
+        puts(self, path, value)
+
+    monkeypatch.setattr(buckets.Buckets, "pipe_file", knows_none)
+    store = Store.at(f"buckets://{tmp_path}")
+    assert store.create("lock", b"mine")
+    assert not store.create("lock", b"yours")
+
+
+def test_a_store_that_was_given_up_is_asked_once_until_it_answers_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = Store.at(f"buckets://{tmp_path}")
+    with monkeypatch.context() as away:
+        away.setenv(buckets.FAILS, "1")
+        for attempts in (7, 1, 1):
+            with pytest.raises(Stopped, match=f"in {attempts} attempts"):
+                store.put("a", b"")
+    store.put("a", b"")
+    monkeypatch.setenv(buckets.FAILS, "1")
+    with pytest.raises(Stopped, match="in 7 attempts"):
+        store.put("a", b"")
+
+
+def test_a_store_that_is_slow_to_fail_is_given_up_after_a_while(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store_module, "PATIENCE", 0.0)
+    monkeypatch.setenv(buckets.FAILS, "1")
+    with pytest.raises(Stopped, match="in 1 attempts"):
+        Store.at(f"buckets://{tmp_path}").put("a", b"")
+
+
+def test_a_file_that_is_gone_before_it_is_put_is_no_failure_of_the_store(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        Store.at(f"buckets://{tmp_path}").put_file("a", tmp_path / "gone")
+
+
+@pytest.mark.parametrize("address", ["s3:/bucket/prefix", "s4:bucket"])
+def test_a_slip_in_an_address_makes_no_folder_of_that_name(address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match=r"names no bucket and no folder\. Give s3://BUCKET/PREFIX"):
+        Store.at(address)
+
+
 def test_an_address_that_nothing_opens_is_refused_with_the_way_out() -> None:
     with pytest.raises(ValueError, match="Give s3://BUCKET/PREFIX"):
         Store.at("s4://bucket/prefix")
@@ -102,16 +190,3 @@ def test_a_missing_package_is_named() -> None:
             Store.at("s3://bucket/prefix")
     else:
         pytest.skip("s3fs is installed here")
-
-
-def test_a_store_that_refuses_us_is_not_asked_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[str] = []
-
-    def refuse(self: object, path: str, value: bytes, mode: str = "overwrite") -> None:
-        asked.append(path)
-        raise PermissionError("403")
-
-    monkeypatch.setattr(buckets.Buckets, "pipe_file", refuse)
-    with pytest.raises(ValueError, match="Check the credentials"):
-        Store.at(f"buckets://{tmp_path}").put("a", b"")
-    assert len(asked) == 1
