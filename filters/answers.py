@@ -12,13 +12,14 @@ from functools import lru_cache
 
 import polars as pl
 
+from dataengine.references import answer_text
 from dataengine.score import Score, batch_scorer
 from filters.final_answers.equality import Pair, Verdict, judged
 from filters.final_answers.extraction import Found, final_answer
 from filters.final_answers.notation import key, normalise
 
 
-@batch_scorer(version="2", instead={"response": "summary"})
+@batch_scorer(version="3", instead={"response": "summary"})
 def answer_matches(
     response: pl.Series, answer: pl.Series, finish_reason: pl.Series | None = None, *, marked: bool = False, timeout: float = 5.0
 ) -> list[Score]:
@@ -67,7 +68,7 @@ def _filled(scores: Sequence[Score | None], verdicts: Iterator[Verdict], pairs: 
 def reference(value: object) -> str:
     """The answer inside a reference that may be a whole solution (`#### 42`, `\\boxed{42}`, `<answer>42</answer>`), a number, or a list of
     the parts of one answer."""
-    return _inside(", ".join(map(str, value)) if isinstance(value, list) else str(value))
+    return _inside(answer_text(value) or "")
 
 
 @lru_cache(maxsize=20_000)

@@ -3,7 +3,7 @@
 Exact: ten words in a row of a question or solution (filters/leaks.py; DeepSeek-R1 v2, D.1), or a prompt that is a shorter question and
 nothing else. Fuzzy: a prompt that resembles a question but for numbers and names (filters/fuzzy_leaks.py). Fuzzy hits are reported and
 by default kept: they are the same exercise with other numbers, which is contamination where the set is GSM8K and the corpus was rewritten
-from it, and is how textbooks are where the set is MATH (7,428 training questions of MATH resemble 726 times one of its test questions).
+from it, and is how textbooks are where the set is MATH (7,428 training questions of MATH resemble 707 times one of its test questions).
 """
 
 from __future__ import annotations
@@ -19,11 +19,12 @@ import polars as pl
 
 from dataengine import shards
 from dataengine.columns import CONTAMINATION, schema
-from dataengine.kernels.hashed_words import VERSION
+from dataengine.kernels.hashed_words import VERSION, bare_words_of
 from dataengine.shards import REJECTED
 from dataengine.step import Step
 from dataengine.texts import text_of
 from dataengine.work import Work, warn
+from filters.boilerplate import without_boilerplate
 from filters.evaluation_sets import NAMEABLE, Columns, EvaluationSets, Problem, Source, is_hub, problems_of
 from filters.fuzzy_leaks import Masked, masked_index, most_resembling
 from filters.leaks import Index, index_of, longest_leaks
@@ -59,7 +60,8 @@ def decontaminate(
     read, is empty, has a row without a question or no n-gram is refused with ValueError; `columns` says which columns of these sets hold
     it where they are called otherwise: `{"question": "text", "solution": ["code", "comment"]}`. Columns `fuzzy_on` that share `resembles`
     of an evaluation question's masked shingles are hits, too; they are dropped only with `drop_fuzzy`. hits/ has all of them by row, set,
-    problem and place; the manifest's notes have `references` (what was checked, with hashes), `hits` and `fuzzy` (rows and prompts by set).
+    problem and place; the manifest's notes have `references` (what was checked, with hashes), `boilerplate` (what most questions of a set
+    have in common, which is no evidence: filters/boilerplate.py), `hits` and `fuzzy` (rows and prompts by set).
     """
     places = tuple(str(each) for each in ([against] if isinstance(against, str | Path) else against))
     if not places:
@@ -73,20 +75,34 @@ def decontaminate(
         "against": EvaluationSets(places), "on": list(on), "n": n, "fuzzy_on": list(fuzzy_on), "resembles": resembles,
         "drop_fuzzy": drop_fuzzy, "columns": named,
     }  # fmt: skip
-    return Step(name=name, make=_make, inputs={"data": data}, settings=settings, version="2")
+    return Step(name=name, make=_make, inputs={"data": data}, settings=settings, version="3")
 
 
 def _make(work: Work) -> None:
     checked = _checked(work.settings)
-    work.notes |= {"references": checked.references, "normalisation": NORMALISATION}
+    work.notes |= {"references": checked.references, "boilerplate": checked.boilerplate, "normalisation": NORMALISATION}
+    for said in checked.doubts:
+        warn(f"{work.name}: {said}")
     paths = shards.shard_paths(work.inputs["data"])
     work.each_shard(_look, given={path.name: {"by": work.name} for path in paths})
     landed = enumerate(shards.shard_paths(work.folder, HITS))
     hits = pl.concat([pl.read_parquet(path, columns=COUNTED).with_columns(shard=pl.lit(number)) for number, path in landed])
+    _warn_of_prompts(work, hits.filter(kind=EXACT), sum(pl.scan_parquet(path).select(pl.len()).collect().item() for path in paths))
     work.notes |= {kind_of: _by_set(hits.filter(kind=kind)) for kind_of, kind in (("hits", EXACT), ("fuzzy", FUZZY))}
     if work.notes["fuzzy"] and not work.settings["drop_fuzzy"]:
         rows = hits.filter(kind=FUZZY).select("shard", "row").n_unique()
         warn(f"{work.name}: {rows:,} rows resemble evaluation questions but for numbers and names, and are kept; read {work.folder / HITS}")
+
+
+def _warn_of_prompts(work: Work, hits: pl.DataFrame, rows: int) -> None:
+    """Where half of the rows hold words of one problem, these are rarely the problem: they are a prompt that the corpus shares."""
+    by_problem = hits.unique(["shard", "row", "set", "problem"]).group_by("set", "problem").len().sort("len", "set", "problem")
+    for dataset, problem, count in by_problem.tail(1).iter_rows():
+        if 2 * count > rows:
+            warn(
+                f"{work.name}: {count:,} of {rows:,} rows hold words of {dataset}/{problem}; read {work.folder / HITS}. Where they are a "
+                "prompt and no problem, name the column of the set's bare questions: columns={'question': NAME}"
+            )
 
 
 def _by_set(hits: pl.DataFrame) -> list[dict[str, Any]]:
@@ -181,6 +197,10 @@ class Checked:
 
     references: list[dict[str, Any]]
     """{set, file, sha256, problems, grams, too_short} of each set of each file: what a dataset card prints."""
+    boilerplate: list[dict[str, Any]]
+    """{set, file, texts} of each set whose questions have words in common: these are not looked for."""
+    doubts: list[str]
+    """Why a set may not be looked for as it should."""
     all: Index
     sets: list[Index]
     masked: Masked
@@ -197,9 +217,10 @@ def _checked(settings: Mapping[str, Any]) -> Checked:
 
 @functools.lru_cache(maxsize=2)
 def _checked_once(stamp: tuple[tuple[Source, tuple[int, int] | None], ...], columns: Columns, n: int) -> Checked:
-    references, sets, problems = [], dict[str, list[Problem]](), list[Problem]()
+    references, boilerplate, doubts, sets, problems = [], [], list[str](), dict[str, list[Problem]](), list[Problem]()
     for source, _ in stamp:
         sha256, found = problems_of(source, columns)
+        found, common = without_boilerplate(found, n=n)
         by_set: dict[str, list[Problem]] = {}
         for problem in found:
             by_set.setdefault(problem[0], []).append(problem)
@@ -210,10 +231,24 @@ def _checked_once(stamp: tuple[tuple[Source, tuple[int, int] | None], ...], colu
                 raise ValueError(f"{source.place}: none of the {len(its)} problems of {dataset!r} has a word to look for")
             known = {"set": dataset, "file": name, "sha256": sha256, "problems": len(its), "grams": index.grams, "too_short": index.short}
             references.append(known)
+            boilerplate += [{"set": dataset, "file": name, "texts": common[dataset]}] if dataset in common else []
+            doubts += _doubts(f"{dataset!r} of {name}", [question for _, _, question, _ in its], n)
             sets.setdefault(dataset, []).extend(its)
         problems += found
     asked = [problem for problem in problems if problem[2]]
     return Checked(
-        references=references, all=index_of(problems, n=n), sets=[index_of(its, n=n) for its in sets.values()],
+        references=references, boilerplate=boilerplate, doubts=doubts, all=index_of(problems, n=n),
+        sets=[index_of(its, n=n) for its in sets.values()],
         masked=masked_index([question for _, _, question, _ in asked]), questions=[(each[0], each[1], "question") for each in asked],
     )  # fmt: skip
+
+
+def _doubts(name: str, questions: list[str], n: int) -> list[str]:
+    """What is wrong with the questions of a set that has several, if anything: they are half of what is asked, or none."""
+    short = int((np.diff(bare_words_of(pl.Series(questions)).first_V) < n).sum())
+    way = "Where a question is published in several columns, name all of them: columns={'question': [NAME, NAME]}"
+    if len(questions) > 1 and len(set(questions)) == 1:
+        return [f"all {len(questions)} questions of {name} are the same. {way}"]
+    if len(questions) > 1 and 2 * short > len(questions):
+        return [f"{short} of {len(questions)} questions of {name} have fewer than {n} words and are found only as a whole text. {way}"]
+    return []

@@ -21,6 +21,7 @@ import polars as pl
 from dataengine.kernels.hashed_words import BareWords, bare_words_of, hash_of_words, parts_of
 from dataengine.kernels.hashing import HASH, compiled, mixed
 from dataengine.score import Score, batch_scorer
+from filters.boilerplate import without_boilerplate
 from filters.evaluation_sets import EvaluationSets, Source, problems_in
 
 _FILTER_BITS = 25
@@ -63,13 +64,14 @@ class Index:
     """Entry of each question of fewer than n words, by the hash of its words: a text that is nothing else is found."""
 
 
-@batch_scorer(version="2")
+@batch_scorer(version="3")
 def not_leaked(response: pl.Series, *, against: Path, n: int = 10) -> list[Score]:
     """1 for a text without a run of `n` words of the problems in `against`, else 0 with the longest run named.
 
-    `against`: a .parquet or .jsonl(.gz, .zst) file of problems, or a folder of such files; see filters/evaluation_sets.py for
-    the columns. A step's fingerprint holds its name and what is in it. The reason names set, problem, part, and the place in
-    characters: `leaked: 34 words of aime24/7 (question) at 210:388 '...'`.
+    `against`: a .parquet, .jsonl(.gz, .zst) or .json file of problems, or a folder of such files; see filters/evaluation_sets.py for
+    the columns. What most questions of a set have in common is its prompt and no evidence (filters/boilerplate.py). A step's
+    fingerprint holds its name and what is in it. The reason names set, problem, part, and the place in characters:
+    `leaked: 34 words of aime24/7 (question) at 210:388 '...'`.
     """
     index = index_of_files(against, n=n)
     clean = Score(1.0, f"no {n} words in a row of {len(index.entries)} questions and solutions")
@@ -185,7 +187,8 @@ def index_of_files(path: str | Path, *, n: int = 10) -> Index:
 
 @functools.lru_cache(maxsize=4)
 def _index_of_files(files: tuple[tuple[Source, int, int], ...], n: int) -> Index:
-    return index_of((row for source, _, _ in files for row in problems_in(Path(source.place), name=source.name)), n=n)
+    found = [without_boilerplate(problems_in(Path(source.place), name=source.name), n=n)[0] for source, _, _ in files]
+    return index_of((problem for its in found for problem in its), n=n)
 
 
 @compiled

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
+from dataengine.references import checks_text
 from dataengine.score import Score, Scorer, batch_scorer
 from filters.answers import answer_matches
 from filters.instructions import follows_instructions
@@ -16,7 +17,7 @@ from filters.puzzles import gym_score
 VERIFIERS = (answer_matches, passes_tests, gym_score, follows_instructions)
 
 
-@batch_scorer(version=f"1 ({', '.join(f'{verifier.name} {verifier.version}' for verifier in VERIFIERS)})")
+@batch_scorer(version=f"2 ({', '.join(f'{verifier.name} {verifier.version}' for verifier in VERIFIERS)})")
 def is_right(
     response: pl.Series,
     answer: pl.Series | None = None,
@@ -40,7 +41,7 @@ def is_right(
     | `{"task": ..., "entry": ...}` | any | `gym_score`, reasoning-gym's own; full marks are right |
     | `{"instruction_id_list": [...], "kwargs": [...]}` | any | `follows_instructions` |
     | any other JSON, or Python with asserts | any | `passes_tests`, in a sandbox |
-    | none | `42` | `answer_matches` |
+    | none, or empty (`""`, `[]`, `{}`, `null`) | `42` | `answer_matches` |
     | none | none | none: unjudged |
     """
     blank = pl.Series([None] * len(response), dtype=pl.String)
@@ -77,10 +78,11 @@ def _judged(kind: str, rows: pl.DataFrame, *, timeout: float, marked: bool) -> S
 
 def kind_of(checks: str | None, answer: str | None) -> str:
     """Name of the verifier that a row's reference is written for; "nothing" where it has none."""
-    if checks is None:
+    text = checks_text(checks)
+    if text is None:
         return "nothing" if answer is None else "answer_matches"
     try:
-        read = json.loads(checks)
+        read = json.loads(text)
     except ValueError:
         return "passes_tests"
     if isinstance(read, dict) and {"task", "entry"} <= read.keys():

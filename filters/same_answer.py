@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
+from dataengine.references import checks_text
 from dataengine.score import Score, batch_scorer
 from filters.answers import reference, short
 from filters.final_answers.equality import Pair, judged
@@ -53,7 +54,7 @@ def same_answer(
     given = (answer, checks, reasoning, before_response, before_reasoning, summary, before_summary)
     columns = [[None] * len(response) if column is None else column.to_list() for column in given]
     rows = [_Row(*values) for values in zip(response.to_list(), *columns, strict=True)]
-    asked = [_by_checks(row) if row.checks is not None else _by_value(row) for row in rows]
+    asked = [_by_checks(row) if checks_text(row.checks) is not None else _by_value(row) for row in rows]
     right = _right([row for row, found in zip(rows, asked, strict=True) if found is None], timeout=timeout)
     verdicts = iter(judged([pair for found in asked if isinstance(found, _Compared) for _, pair in found.pairs], deadline=timeout))
     said = (found.verdict([next(verdicts).value for _ in found.pairs]) if isinstance(found, _Compared) else found for found in asked)

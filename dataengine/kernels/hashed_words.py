@@ -5,8 +5,10 @@ There are two readings of a word:
 * A *written* word is what stands between white space (Python's `str.split`), with all its signs: repetition counts these.
 * A *bare* word is a run of letters and digits without case, accents and width, so that `Café,` and `CAFE` are one: leaks and
   near-duplicates compare these. What lies between them (space, punctuation, LaTeX signs, `<sup>` and `<sub>`) does not matter, nor do
-  soft hyphens and zero-width characters inside a word. A character that stands for several letters is these (a ligature is its letters,
-  a Korean syllable its jamo), and raised or lowered digits are a word of their own, so that `x²` is `x^2`.
+  soft hyphens and zero-width characters inside a word. LaTeX commands that only set type (`\\left`, `\\mathrm`) and HTML's names of
+  signs (`&nbsp;`) are signs, too, `\\dfrac` is `\\frac`, and a character written as `\\u4e2d` or `&#20013;` is that character. A
+  character that stands for several letters is these (a ligature is its letters, a Korean syllable its jamo), and raised or lowered digits
+  are a word of their own, so that `x²` is `x^2`.
 
 In both, each Han, Hiragana and Katakana character is a word by itself. Chinese and Japanese are written without spaces, a dictionary
 would make the number depend on its edition (and cost a hundred times as much), and n characters in order are as telling as
@@ -41,8 +43,18 @@ UNSEEN = (0x00AD, 0x200B, 0x200C, 0x200D, 0x2060, 0xFEFF)
 RAISED_RANGES = ((0x00B2, 0x00B3), (0x00B9, 0x00B9), (0x2070, 0x209C))
 MANY = 0x110000
 """A folded letter from here on is a number in the table of characters that stand for several letters."""
-VERSION = "2"
+VERSION = "3"
 """Raised when a text has other bare words."""
+SET_TYPE = """left middle right limits nolimits quad qquad dots ldots cdots dotsb dotsc noindent nonumber
+displaystyle textstyle scriptstyle scriptscriptstyle big bigl bigm bigr Big Bigl Bigm Bigr bigg biggl biggm biggr Bigg Biggl Biggm Biggr
+text textrm textbf textit textsf texttt textnormal textup mbox hbox emph rm bf it sf tt boldsymbol bm ensuremath
+mathrm mathbf mathit mathsf mathtt mathbb mathcal mathfrak mathscr mathnormal operatorname mathop mathrel mathbin"""
+"""LaTeX commands that say how something looks, not what it is."""
+ENTITIES = "nbsp amp lt gt quot apos lsquo rsquo ldquo rdquo ndash mdash hellip thinsp ensp emsp minus times middot bull"
+"""HTML's names of signs: none of them is a letter."""
+LONGEST_NAME, SLOTS = 20, 512
+ESCAPES = 1
+"""What the table of ASCII letters says of signs behind which a name or a number may stand: a backslash, `&` and `<`."""
 
 OWN_RANGES = (
     (0x3005, 0x3007), (0x3021, 0x3029), (0x3031, 0x3035), (0x3038, 0x303C), (0x3041, 0x30FF), (0x31F0, 0x31FF), (0x3400, 0x4DBF),
@@ -163,6 +175,19 @@ def several() -> tuple[np.ndarray, np.ndarray]:
     return np.array([ord(letter) for letter in "".join(texts)], dtype=np.uint32), first
 
 
+@functools.cache
+def _silent_names() -> np.ndarray:
+    """uint64 hashes of `\\left`, `&nbsp` and the others, each at the first free slot from that of its first bits on; 0 is free."""
+    names_T = np.zeros(SLOTS, dtype=np.uint64)
+    for name in (*(f"\\{each}" for each in SET_TYPE.split()), *(f"&{each}" for each in ENTITIES.split())):
+        hashed, _ = _name(np.frombuffer(name.encode(), dtype=np.uint8))
+        slot = int(hashed >> np.uint64(55))
+        while names_T[slot]:
+            slot = (slot + 1) % SLOTS
+        names_T[slot] = hashed
+    return names_T
+
+
 def folded(character: str) -> str:
     """A letter without case, accents and width, as the letters it stands for; what stands for signs as well (`½`) stays as it is."""
     letters = [each for each in unicodedata.normalize("NFKD", character) if unicodedata.category(each)[0] != "M"]
@@ -189,7 +214,8 @@ def _read_bare(texts: pl.Series) -> BareWords:
     start_V, stop_V = (np.empty(most, dtype=np.int32) for _ in range(2))
     kind_C, _, fold_C = character_tables()
     ascii_C = np.where(kind_C[:0x80] == LETTER, fold_C[:0x80], 0).astype(np.uint8)
-    _scan_bare(data_B, begin_R, kind_C, fold_C, ascii_C, *several(), bare_V, start_V, stop_V, first_V)
+    ascii_C[[ord(sign) for sign in "\\&<"]] = ESCAPES
+    _scan_bare(data_B, begin_R, kind_C, fold_C, ascii_C, _silent_names(), *several(), bare_V, start_V, stop_V, first_V)
     bare_V, start_V, stop_V = (values[: first_V[-1]] for values in (bare_V, start_V, stop_V))
     return BareWords(bare_V=bare_V, start_V=start_V, stop_V=stop_V, first_V=first_V)
 
@@ -199,27 +225,32 @@ _WRITTEN, _BARE = _Remembered(_read), _Remembered(_read_bare)
 
 @compiled
 def _scan_bare(
-    data_B: np.ndarray, begin_R: np.ndarray, kind_C: np.ndarray, fold_C: np.ndarray, ascii_C: np.ndarray, letter_M: np.ndarray,
-    first_M: np.ndarray, bare_V: np.ndarray, start_V: np.ndarray, stop_V: np.ndarray, first_V: np.ndarray,
+    data_B: np.ndarray, begin_R: np.ndarray, kind_C: np.ndarray, fold_C: np.ndarray, ascii_C: np.ndarray, names_T: np.ndarray,
+    letter_M: np.ndarray, first_M: np.ndarray, bare_V: np.ndarray, start_V: np.ndarray, stop_V: np.ndarray, first_V: np.ndarray,
 ) -> None:  # fmt: skip
     """Fill the arrays of BareWords. A hash is h -> (h ^ letter) * HASH over the letters, mixed at the end. `ascii_C` is the folded
-    letter, or 0 for what ends a word."""
+    letter, or 0 or ESCAPES for what ends a word."""
     v = 0
     for row in range(len(begin_R) - 1):
         at, end = begin_R[row], begin_R[row + 1]
         place, silent, raised, bare = 0, True, False, HASH
         while at < end:
-            code = np.int64(data_B[at])
+            code, size = np.int64(data_B[at]), 1
             kind, letter = LETTER, np.uint64(0)
             if code < 0x80:
                 letter = np.uint64(ascii_C[code])
-                kind = LETTER if letter else SEPARATOR
                 at += 1
+                if letter <= ESCAPES:
+                    kind = SEPARATOR
+                    if letter:
+                        code, more = _escape(data_B[at - 1 : min(end, at + LONGEST_NAME)], names_T)
+                        kind, letter = kind_C[code], np.uint64(fold_C[code])
+                        at, size = at + more, 1 + more
             else:
                 code, at = code_point(data_B, at)
                 kind, letter = kind_C[code], np.uint64(fold_C[code])
             if kind == MARK:
-                place += 1
+                place += size
                 continue
             if not silent and (kind != LETTER or raised) and not (kind == RAISED and raised):
                 silent = True
@@ -230,12 +261,9 @@ def _scan_bare(
                     silent, raised, bare, start_V[v] = False, kind == RAISED, HASH, place
                 bare = (bare ^ letter) * HASH if letter < MANY else _spelled(bare, np.int64(letter) - MANY, letter_M, first_M)
             elif kind == OWN:
-                bare_V[v], start_V[v], stop_V[v] = mixed((HASH ^ letter) * HASH), place, place + 1
+                bare_V[v], start_V[v], stop_V[v] = mixed((HASH ^ letter) * HASH), place, place + size
                 v += 1
-            elif code == 0x3C:
-                tag = _tag(data_B[at : min(end, at + 5)])
-                at, place = at + tag, place + tag
-            place += 1
+            place += size
         if not silent:
             bare_V[v], stop_V[v] = mixed(bare), place
             v += 1
@@ -248,6 +276,53 @@ def _spelled(bare: np.uint64, number: int, letter_M: np.ndarray, first_M: np.nda
     for at in range(first_M[number], first_M[number + 1]):
         bare = (bare ^ np.uint64(letter_M[at])) * HASH
     return bare
+
+
+@compiled
+def _escape(text_B: np.ndarray, names_T: np.ndarray) -> tuple[np.int64, int]:
+    """(code point, further bytes) of what begins with a backslash, `&` or `<`: a character by its number, or a sign."""
+    sign = np.int64(text_B[0])
+    if sign == 0x3C:
+        return sign, _tag(text_B[1:6])
+    if len(text_B) > 2 and sign == 0x5C and text_B[1] == 0x75:
+        code, digits = _number(text_B[2:6], 16)
+        if digits == 4:
+            return code, 5
+    if len(text_B) > 3 and sign == 0x26 and text_B[1] == 0x23:
+        begin, base = (3, 16) if text_B[2] | 0x20 == 0x78 else (2, 10)
+        code, digits = _number(text_B[begin : begin + 7], base)
+        ends = begin + digits
+        return (code, ends) if digits and code < MANY and ends < len(text_B) and text_B[ends] == 0x3B else (sign, 0)
+    hashed, letters = _name(text_B)
+    slot = np.int64(hashed >> np.uint64(55))
+    while names_T[slot] and names_T[slot] != hashed:
+        slot = (slot + 1) % SLOTS
+    if names_T[slot]:
+        return sign, letters if sign == 0x5C or (letters + 1 < len(text_B) and text_B[letters + 1] == 0x3B) else 0
+    style = letters == 5 and sign == 0x5C and text_B[2] == 0x66 and text_B[3] == 0x72 and text_B[4] == 0x61 and text_B[5] == 0x63
+    return sign, 1 if style and text_B[1] in (0x63, 0x64, 0x74) else 0  # cfrac, dfrac and tfrac are frac
+
+
+@compiled
+def _name(text_B: np.ndarray) -> tuple[np.uint64, int]:
+    """(hash of a sign and the ASCII letters behind it, how many letters)."""
+    hashed, letters = (HASH ^ np.uint64(text_B[0])) * HASH, 0
+    while letters + 1 < len(text_B) and 0x61 <= text_B[letters + 1] | 0x20 <= 0x7A:
+        hashed = (hashed ^ np.uint64(text_B[letters + 1])) * HASH
+        letters += 1
+    return mixed(hashed), letters
+
+
+@compiled
+def _number(text_B: np.ndarray, base: int) -> tuple[np.int64, int]:
+    """(value, digits) of the digits that a text begins with."""
+    value, digits = np.int64(0), 0
+    for byte in text_B:
+        digit = np.int64(byte) - 0x30 if byte <= 0x39 else np.int64(byte | 0x20) - 0x57
+        if digit < 0 or digit >= base or 0x39 < byte < 0x41:
+            break
+        value, digits = value * base + digit, digits + 1
+    return value, digits
 
 
 @compiled

@@ -2,7 +2,8 @@
 
 Only what follows the thoughts counts. Places in the order they are believed: `<answer>` tags, the last balanced `\\boxed{}`,
 a `####` line, a JSON field "answer", a sentence that announces the answer, and (unless only marked answers are wanted) the last line
-that holds a number or a formula. docs/answers.md says which reading was chosen where several make sense.
+that holds a number or a formula. Other fields of a JSON object that has an answer are no such place. docs/answers.md says which reading
+was chosen where several make sense.
 """
 
 from __future__ import annotations
@@ -50,8 +51,9 @@ def final_answer(response: str, *, marked: bool = False) -> Found:
         inside = next((tag for tag in reversed(tags) if tag.strip()), "")
         text = _boxed(inside) or _last_said(inside) or inside.strip()
         return Found(text, "answer tag") if text else Found(None, "no answer found: empty <answer>")
-    for place, find in (("boxed", _boxed), ("####", _hashes), ("json", _json_field), ("said", _last_said)):
-        if text := find(reply):
+    stated, beside = _json_objects(reply)
+    for place, find in (("boxed", _boxed), ("####", _hashes), ("json", lambda text: stated or _json_field(text)), ("said", _last_said)):
+        if text := find(beside):
             return Found(text, place)
     if "\\boxed{" in reply and reply.rstrip().count("{") > reply.count("}"):
         return Found(None, "no answer found: unclosed \\boxed")
@@ -131,15 +133,36 @@ def _hashes(text: str) -> str:
     return found[-1].strip() if found and not re.fullmatch(r".*[A-Za-z]{3,} .*[A-Za-z]{3,} .*", found[-1]) else ""
 
 
+_JSON_STRING = r'"(?:[^"\\]|\\.)*+"'
+_JSON_OBJECT = re.compile(
+    rf'\{{\s*+(?:"\w{{1,40}}+"\s*+:\s*+(?:{_JSON_STRING}|\[[^\]\n]*+\]|[^\s",{{}}\[\]][^",{{}}\n]*+)\s*+,?+\s*+)++\}}', re.DOTALL
+)
+_JSON_ANSWER = re.compile(rf'"(?:final_)?answer"\s*:\s*({_JSON_STRING}|\[[^\]\n]*\]|[^\s",}}\]][^,}}\n]*)')
+_TEX_COMMAND = re.compile(r"(?<!\\)\\(?=[bf][a-z]|t(?:an|au|ext|frac|heta|imes|o\b)|r(?:angle|ho\b|ight)|n(?:abla|eq?\b|u\b))")
+"""A backslash that JSON would take with the letter behind it for a control character."""
+_TO_FILL_IN = re.compile(r'["_.…\s]*')
+"""What stands for an answer in instructions that a response repeats."""
+
+
+def _json_objects(text: str) -> tuple[str, str]:
+    """The answer of the last JSON object that has one, and the text without such objects."""
+    answer, beside, end = "", list[str](), 0
+    for match in _JSON_OBJECT.finditer(text):
+        if stated := _json_field(match.group()):
+            beside.append(text[end : match.start()])
+            answer, end = stated, match.end()
+    return answer, "".join([*beside, text[end:]])
+
+
 def _json_field(text: str) -> str:
-    found = re.findall(r'"(?:final_)?answer"\s*:\s*("(?:[^"\\]|\\.)*"|\[[^\]\n]*\]|[^\s",}\]][^,}\n]*)', text)
+    found = [value for value in _JSON_ANSWER.findall(text) if not _TO_FILL_IN.fullmatch(value)]
     if not found:
         return ""
     try:
-        value = json.loads(found[-1], strict=False)
-    except json.JSONDecodeError:  # LaTeX with single backslashes
+        value = json.loads(_TEX_COMMAND.sub(r"\g<0>\\", found[-1]), strict=False)
+    except (json.JSONDecodeError, RecursionError):  # LaTeX with single backslashes; brackets without end
         value = found[-1].strip('"')
-    return value.strip() if isinstance(value, str) else found[-1].strip()
+    return (_boxed(value) or _hashes(value) or value.strip()) if isinstance(value, str) else found[-1].strip()
 
 
 _SAID = re.compile(

@@ -195,6 +195,94 @@ def test_other_columns_are_looked_at_where_they_are_named(tmp_path: Path) -> Non
         decontaminate(given_rows([]), file, columns={"qestion": "text"})
 
 
+PARTS: list[dict[str, Any]] = [
+    {"Body": QUESTION.rsplit(". ", 1)[0], "Question": "How many?"},
+    {"passage": QUESTION, "question": "Which is right?"},
+    {"context": {"title": ["clips"], "sentences": [[QUESTION]]}, "question": "Which is right?"},
+    {"instruction": "Solve.", "input": QUESTION},
+]
+
+
+@pytest.mark.parametrize("row", PARTS, ids=lambda row: "-".join(row))
+def test_a_question_that_is_published_in_two_columns_is_both(tmp_path: Path, row: dict[str, Any]) -> None:
+    kept, gone, _, _ = checked([response(QUESTION, "x", number=1)], problems(tmp_path / "sets", [row]), tmp_path)
+    assert (len(kept), len(gone)) == (0, 1)
+
+
+def test_what_lies_within_a_column_is_named_with_a_dot(tmp_path: Path) -> None:
+    file = problems(tmp_path / "sets", [{"question": {"stem": QUESTION, "choices": ["a"]}}])
+    rows = [response(QUESTION, "x", number=1)]
+    with pytest.raises(ValueError, match=r"columns={'question': 'question.NAME'}"):
+        checked(rows, file, tmp_path)
+    assert len(checked(rows, file, tmp_path, columns={"question": "question.stem"})[1]) == 1
+
+
+CODE = "for each in values:\n    total = total + each\nfor other in more:\n    print(total, other)"
+PACKED: list[dict[str, Any]] = [
+    {"question": "zz", "solutions": json.dumps([CODE])},
+    {"prompt": json.dumps([{"role": "system", "content": filler(3)}, {"role": "user", "content": CODE}])},
+    {"conversations": [{"from": "system", "value": filler(3)}, {"from": "human", "value": CODE}]},
+]
+
+
+@pytest.mark.parametrize("row", PACKED, ids=lambda row: "-".join(row))
+def test_texts_that_are_packed_into_json_or_turns_are_read_as_they_were_written(tmp_path: Path, row: dict[str, Any]) -> None:
+    rows = [response("q", f"So: {CODE}", number=1), response("q", filler(3), number=2)]
+    kept, _, hits, _ = checked(rows, problems(tmp_path / "sets", [row]), tmp_path)
+    assert (numbers(kept), hits["text"].to_list()) == ([2], [CODE[:-1]])
+
+
+def test_a_solution_is_found_without_its_calculator_s_notes(tmp_path: Path) -> None:
+    noted = "In May 48/2 = <<48/2=24>>24 clips. In all 48+24 = <<48+24=72>>72 clips. #### 72"
+    quoted = "In May 48/2 = 24 clips. In all 48+24 = 72 clips. #### 72"
+    file = problems(tmp_path / "sets", [{"question": "zz", "answer": noted}])
+    assert len(checked([response("q", text, number=number) for number, text in enumerate((noted, quoted))], file, tmp_path)[1]) == 2
+
+
+def test_a_list_in_a_json_file_is_a_set_and_a_description_beside_it_is_none(tmp_path: Path) -> None:
+    problems(tmp_path / "sets")
+    (tmp_path / "sets" / "more.json").write_text(json.dumps([{"question": filler(7)}], indent=1))
+    (tmp_path / "sets" / "dataset_info.json").write_text(json.dumps({"rows": 1}))
+    kept, gone, _, notes = checked([response(filler(7), "x", number=1)], tmp_path / "sets", tmp_path)
+    assert (len(kept), len(gone), sorted(each["set"] for each in notes["references"])) == (0, 1, ["gsm8k", "more", "sums"])
+
+
+def test_a_source_of_nearly_every_row_its_own_is_no_set(tmp_path: Path) -> None:
+    rows = [{"source": f"https://example.org/{number // 2 * 2}", "question": filler(number)} for number in range(30)]
+    assert [
+        each["problems"] for each in checked([response("q", "x", number=1)], problems(tmp_path / "a", rows), tmp_path)[3]["references"]
+    ] == [2] * 15
+    rows = [{"source": f"https://example.org/{number}", "question": filler(number)} for number in range(30)]
+    references = checked([response("q", "x", number=1)], problems(tmp_path / "b", rows), tmp_path)[3]["references"]
+    assert [(each["set"], each["problems"]) for each in references] == [("toy", 30)]
+
+
+def test_questions_that_are_half_of_what_is_asked_are_said_to_be(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for folder, questions in (("a", ["Is it?", "Was it?", filler(1)]), ("b", [QUESTION, QUESTION])):
+        checked([response("q", "x", number=1)], problems(tmp_path / folder, [{"question": text} for text in questions]), tmp_path)
+    said = capsys.readouterr().err
+    assert "2 of 3 questions of 'toy' of toy.jsonl have fewer than 10 words" in said
+    assert "all 2 questions of 'toy' of toy.jsonl are the same. Where a question is published in several columns" in said
+
+
+def test_a_prompt_that_all_rows_share_with_a_small_set_is_warned_of(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    prompt = "Please reason step by step, and put your final answer within \\boxed{}."
+    file = problems(tmp_path / "sets", [{"id": "p1", "question": f"{filler(1)} {prompt}"}])
+    checked([response(f"{filler(number)} {prompt}", "x", number=number) for number in range(2, 6)], file, tmp_path)
+    assert "4 of 4 rows hold words of toy/p1" in capsys.readouterr().err
+
+
+def test_the_prompt_of_a_set_is_no_evidence_and_is_named(tmp_path: Path) -> None:
+    said = ["".join(chr(97 + int(digit)) if digit.isdigit() else digit for digit in filler(number)) for number in range(30)]
+    prompt = "Please reason step by step, and put your final answer within \\boxed{}."
+    file = problems(tmp_path / "sets", [{"question": f"{text} {prompt}"} for text in said[:20]])
+    rows = [response(f"{said[number]} {prompt}", "x", number=number) for number in range(18, 30)]
+    kept, gone, _, notes = checked(rows, file, tmp_path)
+    assert (numbers(kept), numbers(gone)) == (list(range(20, 30)), [18, 19])
+    assert notes["boilerplate"] == [{"set": "toy", "file": "toy.jsonl", "texts": [prompt[: prompt.index("{")]]}]
+    assert notes["fuzzy"] == []
+
+
 def test_sets_whose_files_bear_the_same_name_are_told_apart_by_their_folders(tmp_path: Path) -> None:
     (tmp_path / "sets").mkdir()
     for name, text in (("aime24", QUESTION), ("gsm8k", OTHER)):

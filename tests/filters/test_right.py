@@ -30,6 +30,12 @@ def test_every_row_goes_to_the_verifier_its_reference_is_written_for() -> None:
     assert kinds == ["answer_matches"] * 2 + ["follows_instructions"] * 2 + ["nothing to judge by", "no response"]
 
 
+@pytest.mark.parametrize("empty", ["", "[]", "{}", "null"])
+def test_empty_checks_do_not_hide_the_answer(empty: str) -> None:
+    assert is_right("\\boxed{4}", "4", empty).value == 1.0
+    assert is_right("\\boxed{4}", None, empty).reason == "nothing to judge by: neither checks nor an answer"
+
+
 @pytest.mark.usefixtures("any_walls")
 def test_programs_run_in_the_sandbox() -> None:
     rows = pl.DataFrame({"response": [PROGRAM, PROGRAM.replace("2", "3")], "checks": [TESTS] * 2, "answer": ["8", "8"]})

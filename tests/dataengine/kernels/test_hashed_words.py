@@ -14,12 +14,14 @@ from hypothesis import strategies as st
 
 from dataengine.kernels import hashed_words
 from dataengine.kernels.hashed_words import (
+    ENTITIES,
     LETTER,
     MARK,
     OWN,
     PART_BYTES,
     RAISED,
     SEPARATOR,
+    SET_TYPE,
     SPACE,
     UNSEEN,
     bare_words_of,
@@ -29,13 +31,8 @@ from dataengine.kernels.hashed_words import (
     words_of,
 )
 
-TEXTS = st.lists(
-    st.text(
-        st.one_of(st.sampled_from("aB1 .,\n\t中の한é\u0301Ａ²₀'_$\\ßﬁ\u00ad\u200b\u1112\u1161<"), st.characters(exclude_categories=["Cs"])),
-        max_size=40,
-    ),
-    max_size=6,
-)
+SIGNS = (*"aB1 .,\n\t中の한é\u0301Ａ²₀'_$\\ßﬁ\u00ad\u200b\u1112\u1161<&", r"\left", r"\tfrac", "&nbsp;")
+TEXTS = st.lists(st.lists(st.sampled_from(SIGNS) | st.characters(exclude_categories=["Cs"]), max_size=40).map("".join), max_size=6)
 
 
 def written(text: str) -> list[tuple[int, int]]:
@@ -55,7 +52,8 @@ def bare(text: str) -> list[str]:
     """The definition: runs of letters and digits, folded, without marks; a CJK character, and a run of raised digits, by itself."""
     kind_C, found = character_tables()[0], []
     parts = {LETTER: "letter", RAISED: "raised"}
-    seen = [(kind_C[ord(c)], c) for c in re.sub("</?su[bp]>", ".", text) if kind_C[ord(c)] != MARK]
+    names = rf"</?su[bp]>|\\({'|'.join(SET_TYPE.split())})(?![A-Za-z])|&({'|'.join(ENTITIES.split())});|\\[cdt](?=frac(?![A-Za-z]))"
+    seen = [(kind_C[ord(c)], c) for c in re.sub(names, ".", text) if kind_C[ord(c)] != MARK]
     for kind, run in itertools.groupby(seen, lambda each: parts.get(each[0], each[0])):
         spelled = [folded(character) for _, character in run]
         found += ["".join(spelled)] if kind in parts.values() else spelled if kind == OWN else []
@@ -100,6 +98,8 @@ SAME = [
     ("x<sup>2</sup>+a<sub>10</sub>", "x^2+a_10"), ("한국어 각", unicodedata.normalize("NFD", "한국어 각")),
     ("น้ำ", unicodedata.normalize("NFKD", "น้ำ")),
     ("Ⅷ", "viii"), ("\u212b", "Å"), ("a < b", "a b"), ("a<sup b", "a sup b"), ("a<sum>b", "a sum b"), ("<", ""), ("a</", "a"),
+    (r"\left( \dfrac{1}{2} \right)", r"(\frac 1 2)"), (r"\mathrm{x}\quad\text{ if } 3", "x if 3"), (r"\Bigl[ a\bigg", "[a"),
+    ("a&nbsp;b&amp;c&lt;", "a b & c <"), ("caf\\u00e9 \\u4e2d\\u6587", "café 中文"), ("caf&#233; &#x4E2D;&#20013;", "café 中中"),
 ]  # fmt: skip
 
 
@@ -109,7 +109,13 @@ def test_bare_words_have_no_case_accent_width_or_punctuation_and_one_spelling(on
     assert words.bare_V[: words.first_V[1]].tolist() == words.bare_V[words.first_V[1] :].tolist()
 
 
-@pytest.mark.parametrize(("one", "other"), [("x²", "x2"), ("각", "가"), ("sup", "<sup>"), ("½", "12"), ("foo bar", "foobar")])
+OTHERS = [
+    ("x²", "x2"), ("각", "가"), ("sup", "<sup>"), ("½", "12"), ("foo bar", "foobar"), (r"\lefty", ""), (r"\nu", "u"), ("&nbsp", ""),
+    ("R&lt", "R"), (r"\u12", "12"), ("&#;", "1"), ("&#9999999;", ""), (r"\left", "left"), (r"\frac", ""),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("one", "other"), OTHERS)
 def test_other_words_are_other_words(one: str, other: str) -> None:
     words = bare_words_of(pl.Series([one, other]))
     assert words.bare_V[: words.first_V[1]].tolist() != words.bare_V[words.first_V[1] :].tolist()
@@ -120,6 +126,10 @@ def test_a_word_with_silent_and_raised_characters_stands_where_it_is_seen() -> N
     words = bare_words_of(pl.Series([text]))
     seen = [text[start:stop] for start, stop in zip(words.start_V, words.stop_V, strict=True)]
     assert seen == ["so", "of\u00adfi\u200bcial", "x", "²", "y", "10"]
+    text = r"\left a\dfrac &nbsp;é&#233;\u4e2d\u00e9"
+    words = bare_words_of(pl.Series([text]))
+    seen = [text[start:stop] for start, stop in zip(words.start_V, words.stop_V, strict=True)]
+    assert seen == ["a", "frac", "é&#233;", r"\u4e2d", r"\u00e9"]
 
 
 def test_white_space_is_that_of_python() -> None:

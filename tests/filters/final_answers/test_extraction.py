@@ -80,13 +80,44 @@ def test_only_what_follows_the_last_closed_thought_counts() -> None:
     assert final_answer("|special_token|is it 5?|special_token|The answer is 6.").text == "6"
 
 
+@pytest.mark.parametrize(
+    ("response", "answer"),
+    [
+        (r'{"reasoning": "The sum is \\boxed{46}.", "answer": "-46"}', "-46"),
+        (r'{"reasoning": "#### Step 1\n#### 8 mod 13", "answer": "5"}', "5"),
+        (r'{"reasoning": "so $\frac{1}{2}$, \boxed{2}", "answer": "\frac{1}{2}"}', r"\frac{1}{2}"),
+        (r'{"reasoning": "x", "answer": "\\boxed{5}"}', "5"),
+        ('{"answer": "7"}\n\nWrite it as `"answer": "42"`:\n{"reasoning": "___", "answer": "___"}', "7"),
+        ('So it is \\boxed{3}. {"answer": "4"}', "3"),
+    ],
+)
+def test_other_fields_of_a_json_object_with_an_answer_are_not_looked_into(response: str, answer: str) -> None:
+    assert final_answer(response).text == answer
+
+
 def test_an_unannounced_number_counts_only_where_the_setting_allows_it() -> None:
     assert final_answer("work mentions 34").text == "work mentions 34"
     assert final_answer("work mentions 34", marked=True).text is None
 
 
 @pytest.mark.parametrize(
-    "unit", ["1 ", "\\boxed{", "\\boxed{1},", "A ", "\n", "$a$ and ", "\\(", "answer is ", "**", "<answer>", "，", "}"]
+    "unit",
+    [
+        "1 ",
+        "\\boxed{",
+        "\\boxed{1},",
+        "A ",
+        "\n",
+        "$a$ and ",
+        "\\(",
+        "answer is ",
+        "**",
+        "<answer>",
+        "，",
+        "}",
+        '{"answer": "5"}',
+        '{"a": "',
+    ],
 )
 def test_hostile_text_takes_no_time(unit: str) -> None:
     begun = time.process_time()
