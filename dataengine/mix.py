@@ -60,6 +60,13 @@ def fates(keys: Keys, quotas: Sequence[Quota]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _make(work: Work) -> None:
+    move(work, _decided(work))
+    text = report_text(work.notes["quotas"])
+    shards.write_atomically(work.folder / "summary.txt", lambda out: out.write(text.encode()))
+
+
+def _decided(work: Work) -> Plan:
+    """The first pass: where every row goes. The report is noted; the keys, most of what is known of a row, are let go."""
     quotas: list[Quota] = work.settings["quotas"]
     schemas = {part: dict(shards.scan(folder).collect_schema()) for part, folder in work.inputs.items()}
     for quota in quotas:
@@ -78,9 +85,7 @@ def _make(work: Work) -> None:
     fate_R, taken = fates(keys, quotas)
     work.notes["quotas"] = report_lines(quotas, keys, taken=taken, twice=fate_R == TWICE, inputs=work.inputs, root=work.root)
     say_what_is_short(work.notes["quotas"], stop=work.settings["stop_when_short"])
-    move(work, _plan([path for _, path in sources], [len(each.rank_R) for each in found], keys, fate_R, taken, work))
-    text = report_text(work.notes["quotas"])
-    shards.write_atomically(work.folder / "summary.txt", lambda out: out.write(text.encode()))
+    return _plan([path for _, path in sources], [len(each.rank_R) for each in found], keys, fate_R, taken, work)
 
 
 def _check_columns(quota: Quota, schema: Mapping[str, pl.DataType]) -> None:

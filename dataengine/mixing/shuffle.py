@@ -1,6 +1,7 @@
 """Rows of many shards in another order on disk: spilled by where they go, then put in order one output shard at a time.
 
-Memory holds a batch for each thread while spilling and one output shard for each thread while gathering, whatever the number of rows.
+Memory holds a batch for each thread while spilling. While gathering it holds one output shard for each thread, and twice the one that is
+being put in order: threads take turns at that, so the peak does not depend on how many of them happen to be there at once.
 Spilled slices are lz4-packed Arrow streams behind one another: three times smaller than the text, and the disk is the slower part.
 
 Legend: _R row of an input shard, _S row of a spilled slice, _O output shard.
@@ -30,6 +31,7 @@ class Spill:
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
         self._locks = [threading.Lock() for _ in range(outputs)]
+        self._ordering = threading.Lock()
         self.bytes_O = np.zeros(outputs, dtype=np.int64)
         """Text spilled for each output shard."""
 
@@ -59,7 +61,9 @@ class Spill:
         pieces = max(1, -(-int(self.bytes_O[output]) // most_bytes))
         step = max(1, -(-len(places) // pieces))
         for cut in (places[start : start + step] for start in range(0, len(places), step)):
-            yield _in_order([rows if len(cut) == len(places) else _between(rows, cut) for rows in self._slices(output)])
+            with self._ordering:
+                rows = _in_order([rows if len(cut) == len(places) else _between(rows, cut) for rows in self._slices(output)])
+            yield rows
 
     def drop(self, output: int) -> None:
         """Give the space of one output shard back."""
@@ -80,15 +84,15 @@ def _between(rows: pa.RecordBatch, places: range) -> pa.RecordBatch:
 
 
 def _in_order(slices: list[pa.RecordBatch]) -> pa.Table:
-    """One table in the order of `PLACE`, which goes; a column at a time, so that little is there twice."""
+    """One table in the order of `PLACE`, which goes; a column at a time, so that little is there twice and nothing three times."""
     table = pa.Table.from_batches(slices)
     slices.clear()
     order = pa.array(np.argsort(table.column(PLACE).to_numpy()))
     table = table.drop_columns(PLACE)
-    schema, ordered = table.schema, []
-    while table.num_columns:
-        ordered.append(table.column(0).combine_chunks().take(order))
-        table = table.remove_column(0)
+    schema, columns, ordered = table.schema, table.columns, []
+    del table
+    while columns:
+        ordered.append(columns.pop(0).combine_chunks().take(order))
     return pa.Table.from_arrays(ordered, schema=schema)
 
 

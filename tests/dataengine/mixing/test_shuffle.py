@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import polars as pl
 import pyarrow as pa
@@ -59,3 +63,31 @@ def test_a_batch_gets_the_columns_of_all_parts_and_their_types() -> None:
     assert made.to_pylist() == [{"a": 1, "b": "x", "c": None, "d": None}]
     same = in_schema(made, wanted)
     assert same is made
+
+
+FOUR_THREADS = """
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from dataengine.mixing.shuffle import Spill
+
+spill, outputs = Spill(Path(sys.argv[1]), outputs=4), np.arange(4)
+for place in range(80):
+    text = pa.array([f"{place} {output}".ljust(100_000) for output in range(4)], pa.large_string())
+    spill.add(pa.RecordBatch.from_arrays([text], names=["text"]), place_R=80 * outputs + 79 - place, output_R=outputs)
+with ThreadPoolExecutor(4) as threads:
+    held = list(threads.map(lambda output: list(spill.gather(output, range(80 * output, 80 * output + 80), most_bytes=10**9)), range(4)))
+assert [table["text"][0].as_py().split() for table, in held] == [["79", str(output)] for output in range(4)]
+print(pa.default_memory_pool().max_memory())
+"""
+
+
+def test_memory_holds_an_output_for_each_thread_and_twice_the_one_put_in_order(tmp_path: Path) -> None:
+    """Three times each was what chance could ask for: the more outputs, the higher the peak."""
+    done = subprocess.run([sys.executable, "-c", FOUR_THREADS, str(tmp_path)], capture_output=True, text=True, check=True)
+    output = 80 * 100_000
+    assert int(done.stdout) < 1.1 * (4 + 1) * output
