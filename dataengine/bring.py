@@ -12,7 +12,9 @@ import polars as pl
 
 from dataengine.columns import RESPONSE, schema
 from dataengine.formats.known import format_named, format_of
-from dataengine.formats.shape import CannotCarry, Format, left_behind, text_or_none
+from dataengine.formats.shape import CannotCarry, Format, left_behind
+from dataengine.inference.replay import REASONS
+from dataengine.references import answer_text, checks_text
 from dataengine.response_rows import SPLITS, row_id
 from dataengine.shards import REJECTED
 from dataengine.sources import (
@@ -79,7 +81,7 @@ def _step(settings: dict[str, Any], *, form: str | None, constants: Mapping[str,
     if wrong := [name for name, value in (constants or {}).items() if not fits(name, value)]:
         raise ValueError(f"the constant {wrong[0]}={(constants or {})[wrong[0]]!r} does not fit: the column {wrong[0]} holds no text")
     settings = {**settings, "form": form, "constants": dict(constants or {}), "parts": parts}
-    return Step(name=name, make=make, settings=settings, version="2")
+    return Step(name=name, make=make, settings=settings, version="3")
 
 
 def _make_from_file(work: Work) -> None:
@@ -173,9 +175,7 @@ def _finished(row: dict[str, Any], *, source: str, number: int, settings: Mappin
     made |= {"prompt_id": ours, **({"their_prompt_id": theirs} if theirs not in (None, ours) else {})}
     made["source"] = made.get("source") or source
     made["source_row"] = number if made.get("source_row") is None else made["source_row"]
-    for name in ("answer", "checks"):
-        made[name] = text_or_none(made.get(name))
-    return made
+    return {**made, "answer": answer_text(made.get("answer")), "checks": checks_text(made.get("checks"))}
 
 
 def _answered(row: dict[str, Any], *, sample: int, parts: str, counted: Counter[str]) -> dict[str, Any]:
@@ -188,6 +188,7 @@ def _answered(row: dict[str, Any], *, sample: int, parts: str, counted: Counter[
     reasoning, summary = SPLITS[parts](row["response"])
     number = sample if row.get("sample") is None else row["sample"]
     made = {**dict.fromkeys(schema(RESPONSE)), **row, **was, "sample": number, "reasoning": reasoning, "summary": summary}
+    made["finish_reason"] = REASONS.get((made["finish_reason"] or "").lower(), made["finish_reason"])
     given = row.get("sample") or 0
     first = row_id({**made, "sample": given})
     again = counted[first]

@@ -65,6 +65,7 @@ def card_text(folder: Path, root: Path, *, title: str, files: Mapping[str, str] 
         f"# {title}",
         "",
         f"{total:,} rows, made by {made_by['made_by']} (`{folder.name}`, fingerprint `{made_by['fingerprint']}`).",
+        *((f"{written:,} rows are written here; the tables count all {total:,}.",) if written not in (None, total) else ()),
     )
     yield from _how_to_load(files)
     yield from _table(rows, columns, "Models", ("model", "model_revision", "engine"))
@@ -167,7 +168,9 @@ def _tokens(rows: pl.LazyFrame, columns: Sequence[str]) -> Iterator[str]:
     yield from ("", "## Tokens", "", "| | mean | 5 % | median | 95 % | most | sum |", "|---|---:|---:|---:|---:|---:|---:|")
     for name in there:
         values = rows.select(name).collect()[name].drop_nulls()
-        if len(values):
+        if len(values) and not (values != 0).any():
+            yield f"| {name} | not known | | | | | |"
+        elif len(values):
             cuts = [values.quantile(share, "nearest") for share in (0.05, 0.5, 0.95)]
             shown = [values.mean(), *cuts, values.max(), values.sum()]
             yield f"| {name} | {' | '.join(f'{value:,.0f}' for value in shown)} |"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib
 import os
+import select
+import signal
 import sys
 from collections.abc import Callable, Sequence
 
@@ -31,10 +33,32 @@ VERBS = (
 """Each is a file of dataengine/commands with a function `command(argv)`; a dash is an underscore there."""
 
 
+STREAMS = (1, 2)
+"""Standard output and standard error."""
+READER_GONE = 128 + signal.SIGPIPE
+"""The status of a tool whose reader has gone (`dataengine list | head -1`), as a shell sees it."""
+
+
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; status 0, 1: the run could not go on, 2: the user can mend it, 3: a quota was not met, 4: rows wait for people."""
+    """Run one command; status 0, 1: the run could not go on, 2: the user can mend it, 3: a quota was not met, 4: rows wait for people.
+
+    READER_GONE: whoever read the output has gone.
+    """
     os.environ.setdefault("TQDM_DISABLE", "1")  # our own bars say what is going on; transformers' would interrupt them
-    given = list(sys.argv[1:] if argv is None else argv)
+    try:
+        try:
+            return _command(list(sys.argv[1:] if argv is None else argv))
+        finally:
+            sys.stdout.flush()  # here, not when the interpreter ends, where nobody can heed that the reader has gone
+    except BrokenPipeError:
+        if not _reader_has_gone():
+            raise
+        for stream in STREAMS:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream)  # what is still to be written at the end goes nowhere
+        return READER_GONE
+
+
+def _command(given: list[str]) -> int:
     if not given or given[0] in ("-h", "--help"):
         print(_help())
         return 0
@@ -56,6 +80,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         say("stopped: run the same command again and it goes on from here")
         return 130
     return 0
+
+
+def _reader_has_gone() -> bool:
+    """Whether it is our own output that nobody reads, rather than another pipe of the run that broke."""
+    watched = select.poll()
+    for stream in STREAMS:
+        watched.register(stream, 0)
+    return any(event & (select.POLLERR | select.POLLHUP) for _, event in watched.poll(0))
 
 
 def _verb(name: str) -> Callable[[list[str]], None]:

@@ -40,11 +40,17 @@ def settings_of(parser: ArgumentParser, argv: list[str]) -> dict[str, Any]:
 
 
 def _with_nearest(message: str, parser: ArgumentParser) -> str:
-    wrong = re.search(r"(?:nrecognized arguments: --|Option ')([\w.-]+)", message)
+    wrong = re.search(r"(?:nrecognized arguments: --|Option ')([\w.-]+)(\+?)", message)
     if wrong is None:
         return message.strip()
+    name, adds = wrong.groups()
     flags = [flag[2:] for action in parser._actions for flag in action.option_strings if flag.startswith("--") and "print_" not in flag]
-    return f"there is no setting {wrong.group(1)!r}. {nearest(wrong.group(1), flags)}"
+    if adds and name in flags:
+        lists = [flag for flag in flags if flag.endswith("+")]
+        return f"the setting {name!r} is not added to with a +; give all of it at once, a list as JSON: --{name} '[\"...\"]'" + (
+            f". With a + there are: {', '.join(lists)}" if lists else ""
+        )
+    return f"there is no setting {name + adds!r}. {nearest(name, flags)}"
 
 
 def add_machine(parser: ArgumentParser) -> None:

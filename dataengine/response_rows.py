@@ -13,12 +13,15 @@ import polars as pl
 
 from dataengine.columns import RESPONSE, schema
 from dataengine.inference.engine import Sampling
+from dataengine.inference.replay import REPLAYED
 from dataengine.storage.responses import Responses
 from dataengine.templates import Template, split_r1, split_zero
 
 SPLITS: dict[str, Callable[[str], tuple[str | None, str | None]]] = {"zero": split_zero, "r1": split_r1}
 """How reasoning and summary are told apart: think and answer tags, or thoughts and then a summary."""
 
+RECORDED = json.dumps({"recorded": True})
+"""What stands for the sampling of a recorded response: whoever recorded it knows how its tokens were drawn, we do not."""
 UNANSWERED = ("prompt_too_long", "refused")
 """Finish reasons without a response."""
 
@@ -54,7 +57,8 @@ def response_rows(
 
 def response_row(prompt_id: str, prompt: str, stored: Mapping[str, Any], *, said_by: SaidBy) -> dict[str, Any]:
     """One stored response with the columns of RESPONSE and the id of its problem."""
-    return finished({"prompt_id": prompt_id, **stored, "prompt": prompt, "sampling": said_by.sampling_text}, said_by=said_by)
+    sampling = RECORDED if stored["engine"].startswith(f"{REPLAYED},") else said_by.sampling_text
+    return finished({"prompt_id": prompt_id, **stored, "prompt": prompt, "sampling": sampling}, said_by=said_by)
 
 
 def finished(row: dict[str, Any], *, said_by: SaidBy) -> dict[str, Any]:

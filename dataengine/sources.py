@@ -12,11 +12,12 @@ from typing import Any
 
 import polars as pl
 
-from dataengine.column_types import as_text, column, types_of
+from dataengine.column_types import column, types_of
 from dataengine.columns import COUNTED, MIXED, ONCE_DROPPED, PROBLEM, RESPONSE, SAMPLED, schema
 from dataengine.formats.shape import CALLS, left_behind
 from dataengine.lines import json_list, numbered_json_lines
 from dataengine.names import nearest
+from dataengine.references import answer_text, checks_text, is_nan
 from dataengine.shards import REJECTED, digest
 from dataengine.step import Step
 from dataengine.work import Work, warn
@@ -28,6 +29,7 @@ READ_LATER = schema((*PROBLEM, *RESPONSE, *ONCE_DROPPED, *SAMPLED, *COUNTED, *MI
 KNOWN = ".parquet, .json (one list), .jsonl or .ndjson, the last three also as .gz and .zst"
 LEFT_BEHIND = "left_behind"
 """Among a step's notes: the keys of messages that were not carried, and how often they held something."""
+MAP_ONE = "Map one: --columns.question THEIR_NAME (in Python: columns={'question': 'THEIR_NAME'})"
 REJECT = "Or pass bad_lines='reject' to set such lines aside."
 Numbered = Callable[[], Iterable[tuple[int, Mapping[str, Any]]]]
 """(number, row) of a source from its beginning; called twice, as the types of columns are known when all rows were seen."""
@@ -63,7 +65,7 @@ def problems(
     if bad_lines not in ("stop", "reject"):
         raise ValueError(f"bad_lines is 'stop' or 'reject', got {bad_lines!r}")
     settings = {"file": Content(Path(file)), "columns": dict(columns or {}), "constants": dict(constants or {}), "bad_lines": bad_lines}
-    return Step(name=name, make=_make_from_file, settings=settings, version="3")
+    return Step(name=name, make=_make_from_file, settings=settings, version="4")
 
 
 def hub(
@@ -79,7 +81,7 @@ def hub(
     """Problems of a Hub dataset (or a local dataset folder), through `datasets`."""
     where = {"dataset": dataset, "split": split, "subset": subset, "revision": revision}
     settings = {**where, "columns": dict(columns or {}), "constants": dict(constants or {})}
-    return Step(name=name, make=_make_from_hub, settings=settings, version="3")
+    return Step(name=name, make=_make_from_hub, settings=settings, version="4")
 
 
 def gym(task: str, *, size: int, seed: int = 0, name: str = "problems", **task_settings: Any) -> Step:
@@ -90,7 +92,7 @@ def gym(task: str, *, size: int, seed: int = 0, name: str = "problems", **task_s
 
 def rows(given: Sequence[Mapping[str, Any]], *, name: str = "problems") -> Step:
     """Problems that are already in memory, in our columns or with `question`."""
-    return Step(name=name, make=_make_from_rows, settings={"rows": [dict(row) for row in given]}, version="3")
+    return Step(name=name, make=_make_from_rows, settings={"rows": [dict(row) for row in given]}, version="4")
 
 
 def head(data: Step, count: int, *, name: str | None = None) -> Step:
@@ -190,14 +192,16 @@ def _make_head(work: Work) -> None:
 def _land_problems(work: Work, given: Numbered, *, source: str, bad: list[dict[str, Any]]) -> None:
     """Land shards of problems; repeated prompts and unreadable lines go to rejected/."""
     types = types_of_others(row for _, row in _problems(given, work, source=source))
-    first_row: dict[str, int] = {}
+    first_row: dict[str, tuple[int, str | None]] = {}
     kept: list[dict[str, Any]] = []
     rejected: list[dict[str, Any]] = []
-    landed = 0
+    landed = otherwise = bare = 0
     for number, row in _problems(given, work, source=source):
-        seen = first_row.setdefault(row["prompt_id"], number)
+        seen, answer = first_row.setdefault(row["prompt_id"], (number, row.get("answer")))
+        otherwise += row.get("answer") not in (None, answer)
         if seen == number:
             kept.append(row)
+            bare += lacks_reference(row)
         else:
             rejected.append({**row, "dropped_by": work.name, "dropped_because": f"the same question as row {seen}"})
         if len(kept) == SHARD_ROWS:
@@ -211,6 +215,12 @@ def _land_problems(work: Work, given: Numbered, *, source: str, bad: list[dict[s
     if kept or not landed:
         work.land(f"{landed:05d}.parquet", frame(kept, types))
     warn_of_left_behind(work, source=source)
+    warn_of_no_reference(work, bare, of=len(first_row), source=source)
+    if otherwise:
+        warn(
+            f"{work.name}: {otherwise:,} questions of {source} stand there again with another answer; the first one counts. "
+            f"Look at {work.folder.name}/{REJECTED} for which is right"
+        )
 
 
 def _problems(given: Numbered, work: Work, *, source: str) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -239,6 +249,20 @@ def warn_of_left_behind(work: Work, *, source: str) -> None:
         warn(f"{work.name}: messages of {source} are carried as role and text; left behind of them: {keys}")
 
 
+def lacks_reference(row: Mapping[str, Any]) -> bool:
+    """Whether no verifier can judge what is said to this problem."""
+    return row["checks"] is None and not (row["answer"] or "").strip()
+
+
+def warn_of_no_reference(work: Work, bare: int, *, of: int, source: str) -> None:
+    """Says, before anything is asked, how many problems nobody can be right about."""
+    if bare:
+        warn(
+            f"{work.name}: {bare:,} of {of:,} problems of {source} have neither answer nor checks: no verifier can judge responses to "
+            "them. Map the column that has the answer (--columns.answer THEIR_NAME), or leave them out where responses are judged"
+        )
+
+
 def _no_such(ours: str, theirs: str, names: Iterable[str]) -> str:
     return f"the mapping says {ours}={theirs!r}, but the rows have {', '.join(names)}. {nearest(theirs, names)}"
 
@@ -250,7 +274,7 @@ def _problem(raw: Mapping[str, Any], *, columns: Mapping[str, str], constants: M
     if row.get("messages") is None:
         if not isinstance(question, str) or not question.strip():
             gone = [(ours, theirs) for ours, theirs in columns.items() if ours in ("question", "messages") and theirs not in raw]
-            way_out = _no_such(*gone[0], raw) if gone else f"it has {', '.join(raw)}. Map one: --columns question=THEIR_NAME"
+            way_out = _no_such(*gone[0], raw) if gone else f"it has {', '.join(raw)}. {MAP_ONE}"
             raise ValueError(f"{where}: a row has neither messages nor question; {way_out}")
         row["messages"] = [{"role": "user", "content": question}]
     row["messages"] = _messages(row["messages"], where=where)
@@ -258,9 +282,7 @@ def _problem(raw: Mapping[str, Any], *, columns: Mapping[str, str], constants: M
     if row.get("prompt_id") not in (None, ours):
         row["their_prompt_id"] = row["prompt_id"]
     row["prompt_id"] = ours
-    for name in ("answer", "checks"):
-        row[name] = as_text(row.get(name))
-    return row
+    return {**row, "answer": answer_text(row.get("answer")), "checks": checks_text(row.get("checks"))}
 
 
 def _messages(given: Any, *, where: str) -> list[dict[str, str]]:
@@ -278,7 +300,8 @@ def _messages(given: Any, *, where: str) -> list[dict[str, str]]:
 
 
 def of_our_types(row: Mapping[str, Any]) -> dict[str, Any]:
-    """The row with `their_NAME` for a column that bears a name of ours but holds something else."""
+    """The row with `their_NAME` for a column that bears a name of ours but holds something else; NaN, as pandas has it, is null."""
+    row = {name: None if is_nan(value) and not READ_LATER.get(name, pl.Float64()).is_float() else value for name, value in row.items()}
     return {name if fits(name, value) else f"their_{name}": value for name, value in row.items()}
 
 

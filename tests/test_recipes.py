@@ -70,6 +70,7 @@ def test_recorded_outputs_become_a_mix_a_card_and_a_table_of_agreement(tmp_path:
     verdicts = shards.read(next((tmp_path / "runs").glob("verdicts-????????")))
     assert agreement(verdicts)["rows"].to_list() == [2]
     assert verdicts["model"].to_list() == ["a", "b", "a"]
+    assert "temperature" not in card, "whoever recorded knows how it was drawn, we do not"
 
 
 def test_problems_become_a_mix_with_its_card_and_a_quota_that_is_short_is_status_3(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -135,11 +134,6 @@ def chosen(row: Row, names: Mapping[str, Any]) -> dict[str, Any]:
 def others(row: Row, *taken: str) -> dict[str, Any]:
     """The columns that were not read: kept as they are."""
     return {name: value for name, value in row.items() if name not in taken}
-
-
-def text_or_none(value: Any) -> str | None:
-    """A reference as text: numbers and lists as JSON, nothing as null."""
-    return value if value is None or isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
 
 
 CONVERSATION: Mapping[str, Any] = {"messages": MESSAGES}

@@ -9,7 +9,8 @@ from typing import Any
 import polars as pl
 
 from dataengine.columns import MESSAGES
-from dataengine.formats.shape import CannotCarry, Format, Row, as_messages, asked, others, text_or_none
+from dataengine.formats.shape import CannotCarry, Format, Row, as_messages, asked, others
+from dataengine.references import answer_or_checks
 
 INFO = ("prompt_id", "domain", "language", "source", "source_row", "license", "checks", "pass_rate")
 """What goes into `info`, as JSON text, which verifiers reads back before a rollout. No `task` is written: 0.1.14 wants an object there."""
@@ -38,7 +39,7 @@ def _read(row: Row) -> list[dict[str, Any]]:
     made = {
         **others(row, "prompt", "question", "answer", "info", "task", "example_id"),
         "messages": as_messages(asked_for),
-        "answer": info["answer"] if "answer" in info else text_or_none(row.get("answer")),
+        **({"answer": info["answer"]} if "answer" in info else answer_or_checks(row.get("answer"))),
         "domain": None if row.get("task") in (None, "", "default") else row["task"],
         **{name: value for name, value in info.items() if name in INFO and name != "prompt_id"},
     }

@@ -8,7 +8,8 @@ from typing import Any
 import polars as pl
 
 from dataengine.columns import MESSAGES
-from dataengine.formats.shape import CannotCarry, Format, Row, as_messages, asked, chosen, others, text_or_none
+from dataengine.formats.shape import CannotCarry, Format, Row, as_messages, asked, chosen, others
+from dataengine.references import answer_or_checks, answer_text
 
 EXTRA = {
     "prompt_id": pl.String,
@@ -41,15 +42,16 @@ def _read(row: Row) -> list[dict[str, Any]]:
         raise CannotCarry("extra_info is no object")
     if not isinstance(reward, Mapping) or "ground_truth" not in reward:
         raise CannotCarry("reward_model has no ground_truth")
-    truth = text_or_none(reward["ground_truth"])
+    truth = reward["ground_truth"]
     known = {name: value for name, value in extra.items() if name in EXTRA and name != "prompt_id"}
+    judged_by = {"answer": None if truth == extra["checks"] else answer_text(truth)} if "checks" in extra else answer_or_checks(truth)
     made = {
         **others(row, "data_source", "prompt", "ability", "reward_model", "extra_info"),
         "messages": as_messages(row["prompt"]),
-        "answer": None if truth is not None and truth == extra.get("checks") else truth,
         "domain": row.get("ability"),
         "source": row.get("data_source"),
         **known,
+        **judged_by,
     }
     rest = {name: value for name, value in extra.items() if name not in (*EXTRA, "split", "index")}
     return [{**made, "extra_info": rest} if rest else made]

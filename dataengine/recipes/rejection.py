@@ -6,9 +6,11 @@ How many samples, at which temperature and with which bars was not published: th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import inspect
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from dataengine.bring import bring
 from dataengine.card import card
@@ -90,12 +92,13 @@ def rejection(
 
     Args:
         problems: Parquet or JSONL file (.gz, .zst) of problems with `question` or `messages`, and `answer` or `checks`.
-        columns: our names to the file's, such as {"question": "problem"}.
-        constants: columns that are the same for every problem, such as {"domain": "math", "license": "mit"}.
+        columns: our names to the file's, or to those of the recordings, such as {"question": "problem"}.
+        constants: columns that are the same for every problem or recording, such as {"domain": "math", "license": "mit"}.
         model: a model folder, or the name of a model that servers of the engine `openai` have.
         revision: for a served model, whatever tells this version of it from the next.
-        recordings: JSONL files of what models said (columns `problem`, `gold`, `output`, and `verdict` where one was published) instead of
-            problems and a model; nothing is generated, and the card ends with the agreement.
+        recordings: JSONL files of what models said (columns `problem`, `gold`, `output`, and `verdict` where one was published; `thinking`,
+            `finish_reason` and all others are carried) instead of problems and a model; nothing is generated, and the card ends with the
+            agreement.
         template: chat (the model's own), messages (for services), r1_zero, question; auto takes the first that fits.
         temperature: of sampling. Not published for this stage; 1.0 spreads samples most.
         top_p: of sampling.
@@ -113,11 +116,10 @@ def rejection(
         scale: multiplies the quotas.
         seed: of sampling and mixing.
     """
-    judged = _judged(recordings, columns=columns) if recordings else None
+    _check_told(locals())  # at this point the arguments alone
+    judged = _judged(recordings, columns=columns, constants=constants) if recordings else None
     if judged:
-        kept = judged
-        for bar in (*_bars(bars), Bar(scorer=answer_matches)):
-            kept = keep(kept, bar.scorer, at_least=bar.at_least)
+        kept = _over([*_bars(bars), Bar(scorer=answer_matches)], judged)
     else:
         told = _template(template, model=model)
         tagged = told is R1_ZERO or not model
@@ -140,10 +142,40 @@ def rejection(
     return card_with_agreement(mixed, judged, title=TITLE, name="rejection") if judged else card(mixed, title=TITLE, name="rejection")
 
 
-def _judged(files: Sequence[str], *, columns: dict[str, str] | None) -> Step:
-    named = {"question": "problem", "answer": "gold", "response": "output", **(columns or {})}
-    said = replayed([Path(file) for file in files], problem=named["question"], answer=named["answer"], response=named["response"])
-    return score(said, [answer_matches], name="verdicts")
+NOT_OF_RECORDINGS = ("problems", "model", "revision", "template", "temperature", "top_p", "max_tokens", "want", "at_most", "budget", "pick")
+"""Settings of asking: with recordings nobody is asked."""
+NOT_OF_THE_TINY_WORLD = ("columns", "constants", "revision", "max_tokens")
+"""Settings of a file of problems, and of a model, that the tiny world has not."""
+
+
+def _check_told(told: Mapping[str, Any]) -> None:
+    """ValueError where a setting would not be heard; `told` are the arguments of `rejection`."""
+    changed = {name for name, each in inspect.signature(rejection).parameters.items() if told[name] != each.default}
+    pair = changed & {"problems", "model"}
+    if "recordings" in changed:
+        if not told["recordings"]:
+            raise ValueError("recordings is an empty list: name files, or leave it out for problems and a model, or the tiny world")
+        if unheard := [name for name in NOT_OF_RECORDINGS if name in changed]:
+            raise ValueError(
+                f"with recordings nobody is asked anything, so {', '.join(unheard)} would say nothing: leave out recordings, or "
+                f"{', '.join('--' + name for name in unheard)}"
+            )
+    elif len(pair) == 1:
+        [given] = pair
+        lacking = "model" if given == "problems" else "problems"
+        raise ValueError(
+            f"{given} is given and {lacking} is not, and the tiny world's would not go with it: add --{lacking} "
+            f"{'FOLDER_OR_NAME' if lacking == 'model' else 'FILE'}, or leave out both for the tiny world"
+        )
+    elif not pair and (unheard := [name for name in NOT_OF_THE_TINY_WORLD if name in changed]):
+        raise ValueError(
+            f"without problems and a model this runs in the tiny world, where {', '.join(unheard)} would say nothing: "
+            "add --problems FILE --model FOLDER_OR_NAME, or --recordings FILES"
+        )
+
+
+def _judged(files: Sequence[str], *, columns: dict[str, str] | None, constants: dict[str, str] | None) -> Step:
+    return score(replayed([Path(file) for file in files], columns=columns, constants=constants), [answer_matches], name="verdicts")
 
 
 def _asked(
@@ -201,6 +233,13 @@ def _bars(bars: Bars) -> Sequence[Bar]:
         Bar(scorer=readable, at_least=bars.readable),
         Bar(scorer=language_share, at_least=bars.language),
     ]
+
+
+def _over(bars: Sequence[Bar], rows: Step) -> Step:
+    """The rows that reach every bar, one step for each."""
+    for bar in bars:
+        rows = keep(rows, bar.scorer, at_least=bar.at_least)
+    return rows
 
 
 def _quotas(file: str, *, scale: float, parts: Sequence[str]) -> list[Quota]:

@@ -213,3 +213,10 @@ def test_many_rows_are_landed_in_bounded_shards(tmp_path: Path, monkeypatch: pyt
     assert len(shards.shard_paths(folder)) == 3
     assert shards.read(folder)["source_row"].to_list() == [n for n in range(11) if n % 4]
     assert shards.read(folder, shards.REJECTED)["source_row"].to_list() == [0, 4, 8]
+
+
+def test_words_of_other_services_for_how_a_response_ended_become_ours(tmp_path: Path) -> None:
+    words = ["end_turn", "eos_token", "STOP", "MAX_TOKENS", "length", None, "odd"]
+    rows = [{"messages": [{"role": "user", "content": f"{n}?"}, TALK[1]], "finish_reason": word} for n, word in enumerate(words)]
+    made = shards.read(run(bring(written(tmp_path / "rows.jsonl", rows)), tmp_path / "runs"))
+    assert made["finish_reason"].to_list() == ["stop", "stop", "stop", "length", "length", None, "odd"]

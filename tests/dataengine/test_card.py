@@ -82,6 +82,19 @@ def test_a_road_on_which_nothing_was_compared_says_so(tmp_path: Path) -> None:
     assert "No evaluation set was compared with these rows." in lines(said(), tmp_path)
 
 
+def land_recorded(work: Work) -> None:
+    work.land("00000.parquet", pl.DataFrame({"prompt_id": ["a", "b"], "response": ["2", "3"], "response_tokens": [0, 0]}))
+
+
+def test_tokens_that_nobody_counted_are_not_known_instead_of_none(tmp_path: Path) -> None:
+    text = lines(Step(name="recorded", make=land_recorded), tmp_path)
+    assert [line for line in text if line.startswith("| response_tokens")] == ["| response_tokens | not known | | | | | |"]
+
+
+def test_a_card_of_fewer_rows_than_the_folder_has_says_which_it_counts(tmp_path: Path) -> None:
+    assert "10 rows are written here; the tables count all 40." in card_text(run(said(), tmp_path), tmp_path, title="Sums", written=10)
+
+
 def test_the_header_is_one_that_the_hub_reads(tmp_path: Path) -> None:
     hub = pytest.importorskip("huggingface_hub")
     data = hub.DatasetCard("\n".join(lines(said(), tmp_path))).data

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import polars as pl
 import pytest
 
+from dataengine import cli
 from dataengine.cli import main
 
 RECIPE = """
@@ -78,6 +82,9 @@ def test_settings_come_from_a_file_and_flags_win(tmp_path: Path, recipe: str, ca
         (["rum"], "no command 'rum'. Did you mean 'run'"),
         (["run", "tyni"], "no recipe 'tyni'. Did you mean 'tiny'"),
         (["run", "tiny", "--sed", "1"], "no setting 'sed'. Did you mean 'seed'"),
+        (["run", "rejection", "--openai.urls+", "http://127.0.0.1:1/v1"], "give all of it at once, a list as JSON: --openai.urls '["),
+        (["run", "rejection", "--openai.urls+=http://127.0.0.1:1/v1"], "With a + there are: "),
+        (["run", "rejection", "--recording+", "f.jsonl"], "no setting 'recording+'. Did you mean 'recordings'"),
         (["run", "tiny", "--seed", "x"], "Expected a <class 'int'>. Got value: x"),
         (["run"], "run wants a recipe first"),
         (["run", "nowhere.py:f"], "no recipe file"),
@@ -133,3 +140,30 @@ def test_help_is_there_for_the_command_and_each_verb(capsys: pytest.CaptureFixtu
         with pytest.raises(SystemExit) as left:
             main([*verb.split(), "--help"])
         assert left.value.code == 0
+
+
+def test_a_verb_ends_quietly_when_its_reader_goes(tmp_path: Path, recipe: str) -> None:
+    assert main(["run", recipe, "--root", str(tmp_path), "--workers", "1"]) == 0
+    folder = next(str(path) for path in tmp_path.glob("keep-*") if path.is_dir())
+    dropped = pl.read_parquet(f"{folder}/rejected/00000.parquet")["prompt_id"][0]
+    for command in (["list"], ["--help"], ["show", folder], ["explain", folder, dropped]):
+        assert _without_reader(command) == (141, b""), command
+    assert _without_reader(["show", "--help"])[1] == b""  # argparse's own, with a status of its own
+
+
+def test_another_pipe_that_breaks_is_no_reader_that_goes(monkeypatch: pytest.MonkeyPatch) -> None:
+    def lose_a_server(_given: list[str]) -> int:
+        raise BrokenPipeError("a socket of the run")
+
+    monkeypatch.setattr(cli, "_command", lose_a_server)
+    with pytest.raises(BrokenPipeError, match="a socket of the run"):
+        main(["list"])
+
+
+def _without_reader(command: list[str]) -> tuple[int, bytes]:
+    """Status and standard error of a command whose output nobody reads."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    ended = subprocess.run([sys.executable, "-m", "dataengine.cli", *command], stdout=writer, stderr=subprocess.PIPE, check=False)
+    os.close(writer)
+    return ended.returncode, ended.stderr

@@ -1,22 +1,17 @@
-"""The arithmetic of docs/scale.md, and that its tables and launch files say what the program does."""
+"""The arithmetic of docs/scale.md, and that its tables say what the program does."""
 
 from __future__ import annotations
 
 import re
-import subprocess
 from pathlib import Path
 
 import pytest
-import yaml
 
-from dataengine.cli import VERBS
 from dataengine.commands.size import command
 from dataengine.sizing import Sizing
-from tests.test_docs import help_of
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "scale.md").read_text(encoding="utf-8")
-LAUNCH = sorted((ROOT / "docs" / "launch").iterdir())
 
 
 def test_the_arithmetic_is_that_of_a_hand_calculation() -> None:
@@ -56,33 +51,3 @@ def test_the_example_on_the_page_is_what_the_program_prints() -> None:
     words = asked[1].split()
     settings = {words[at].removeprefix("--"): float(words[at + 1]) for at in range(0, len(words), 2)}
     assert asked[2].splitlines() == [line.rstrip() for line in Sizing(**settings).lines()]  # pyright: ignore[reportArgumentType]  # numbers all
-
-
-@pytest.mark.parametrize("path", [pytest.param(path, id=path.name) for path in LAUNCH])
-def test_every_flag_in_a_launch_file_exists(path: Path) -> None:
-    text = path.read_text(encoding="utf-8").replace("\\\n", " ").replace("\n    --", " --")
-    commands = re.findall(r"(?<!#)\bdataengine ((?:run|size) .*)", text)
-    assert commands, "a launch file starts a run"
-    for each in commands:
-        words = each.split()
-        assert words[0] in VERBS
-        for option in (word for word in words if word.startswith("--")):
-            assert option in help_of(*words[:2]), f"{path.name}: there is no {option}"
-
-
-@pytest.mark.parametrize("path", [pytest.param(path, id=path.name) for path in LAUNCH if path.suffix == ".sh"])
-def test_shell_files_are_shell(path: Path) -> None:
-    assert subprocess.run(["bash", "-n", path], capture_output=True, check=False).stderr == b""
-
-
-def test_the_kubernetes_file_is_what_kuberay_takes() -> None:
-    claim, settings, job = yaml.safe_load_all((ROOT / "docs" / "launch" / "kuberay.yaml").read_text(encoding="utf-8"))
-    cluster = job["spec"]["rayClusterSpec"]
-    assert (job["apiVersion"], job["kind"]) == ("ray.io/v1", "RayJob")
-    pods = [cluster["headGroupSpec"]["template"]["spec"], *(group["template"]["spec"] for group in cluster["workerGroupSpecs"])]
-    for pod in pods:
-        volumes = {volume["name"] for volume in pod["volumes"]}
-        assert {mount["name"] for each in pod["containers"] for mount in each["volumeMounts"]} == volumes
-    assert pods[0]["volumes"][0]["persistentVolumeClaim"]["claimName"] == claim["metadata"]["name"]
-    assert pods[0]["volumes"][1]["configMap"]["name"] == settings["metadata"]["name"]
-    assert "rejection.yaml" in settings["data"]

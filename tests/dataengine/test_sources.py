@@ -10,6 +10,7 @@ import zstandard
 
 from dataengine import shards
 from dataengine.bring import bring
+from dataengine.cli import main
 from dataengine.columns import PROBLEM, schema
 from dataengine.run import run
 from dataengine.sources import gym, head, hub, problems, prompt_id, rows
@@ -85,10 +86,16 @@ def test_a_bad_line_is_named_by_file_and_number_or_set_aside_on_request(tmp_path
     assert len(rejected["raw_line"][0]) >= len("[1]")
 
 
-def test_a_repeated_question_is_rejected_with_the_row_it_repeats(tmp_path: Path) -> None:
-    folder = run(rows([{"question": "1+1?", "answer": "2"}, {"question": "1+1?", "answer": "3"}]), tmp_path)
+def test_a_repeated_question_is_rejected_with_the_row_it_repeats_and_another_answer_is_warned_of(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = [{"question": "1+1?", "answer": answer} for answer in ("2", "3", "2")]
+    folder = run(rows(given), tmp_path)
     assert shards.read(folder)["answer"].to_list() == ["2"]
-    assert shards.read(folder, shards.REJECTED)["dropped_because"].to_list() == ["the same question as row 0"]
+    assert shards.read(folder, shards.REJECTED)["dropped_because"].to_list() == ["the same question as row 0"] * 2
+    assert "1 questions of" in capsys.readouterr().err
+    run(rows(given[::2], name="agreeing"), tmp_path)
+    assert "another answer" not in capsys.readouterr().err
 
 
 def test_an_empty_file_a_wrong_mapping_and_a_row_without_a_question_are_clear_errors(tmp_path: Path) -> None:
@@ -203,3 +210,36 @@ def test_a_file_that_is_not_what_its_name_says_is_a_clear_error(tmp_path: Path) 
 def test_a_packed_json_list_is_read(tmp_path: Path) -> None:
     (tmp_path / "p.json.gz").write_bytes(gzip.compress(b'[{"question": "1+1?"}]'))
     assert len(shards.read(run(problems(tmp_path / "p.json.gz"), tmp_path))) == 1
+
+
+def test_nan_of_pandas_is_null_on_every_road_and_problems_without_a_reference_are_counted_aloud(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    nan = float("nan")
+    lines = [
+        {"question": "1+1?", "answer": nan, "checks": nan, "domain": nan, "source_row": nan, "level": 0.5},
+        {"question": "2+2?", "answer": "4", "checks": None, "domain": "math", "source_row": 7, "level": nan},
+        {"question": "3+3?", "answer": " "},
+    ]
+    file = write_lines(tmp_path / "p.jsonl", [json.dumps(line).encode() for line in lines])
+    pl.DataFrame({"question": ["4+4?"], "answer": [nan]}).write_parquet(tmp_path / "p.parquet")
+    made = shards.read(run(problems(file), tmp_path))
+    assert made.select("answer", "checks", "domain", "source_row").rows() == [
+        (None, None, None, 0),
+        ("4", None, "math", 7),
+        (" ", None, None, 2),
+    ]
+    assert not [name for name in made.columns if name.startswith("their_")]
+    assert "2 of 3 problems of p.jsonl have neither answer nor checks" in capsys.readouterr().err
+    assert shards.read(run(problems(tmp_path / "p.parquet"), tmp_path))["answer"].to_list() == [None]
+    verl = {"prompt": [{"role": "user", "content": "1+1?"}], "reward_model": {"ground_truth": nan}, "ability": "math"}
+    brought = shards.read(run(bring(write_lines(tmp_path / "v.jsonl", [json.dumps(verl).encode()])), tmp_path))
+    assert brought.select("answer", "checks").rows() == [(None, None)]
+
+
+def test_a_row_without_a_question_says_how_the_command_line_maps_one(tmp_path: Path) -> None:
+    file = write_lines(tmp_path / "p.jsonl", [json.dumps(line).encode() for line in LINES])
+    with pytest.raises(ValueError, match=r"Map one: --columns\.question THEIR_NAME"):
+        run(problems(file), tmp_path)
+    out = ["run", "rejection", "--problems", str(file), "--model", "served", "--columns.question", "problem", "--columns.answer", "gold"]
+    assert main([*out, "--dry-run", "--engine", "openai", "--openai.urls", '["http://127.0.0.1:1/v1"]', "--root", str(tmp_path)]) == 0

@@ -1,0 +1,172 @@
+"""What recordings say, on its way into our rows; and what is no recording is named by file and line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dataengine import shards
+from dataengine.machine import Machine
+from dataengine.recipes.recorded import problems_of, recording_of, replayed
+from dataengine.recipes.rejection import rejection
+from dataengine.run import run
+
+SAID: dict[str, Any] = {
+    "problem": "What is 1+2, in a sentence?",
+    "gold": "3",
+    "output": "It is \\boxed{3}.",
+    "verdict": True,
+    "verdict_by": "them",
+    "model": "a",
+}
+
+
+def written(folder: Path, *lines: dict[str, Any]) -> Path:
+    file = folder / "said.jsonl"
+    file.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return file
+
+
+def read_back(folder: Path, *lines: dict[str, Any], **settings: Any) -> list[dict[str, Any]]:
+    return shards.read(run(replayed([written(folder, *lines)], **settings), folder / "runs", machine=Machine(workers=1))).to_dicts()
+
+
+def test_all_that_a_recording_says_is_in_its_row(tmp_path: Path) -> None:
+    line = {
+        **SAID,
+        "thinking": "One and two.",
+        "finish_reason": "stop",
+        "domain": "logic",
+        "language": "en",
+        "license": "mit",
+        "dataset": "sums",
+        "source": "elsewhere",
+        "difficulty": "hard",
+        "meta": {"level": 3},
+        "prompt": "theirs",
+    }
+    [row] = read_back(tmp_path, line)
+    assert row["response"] == "<think>\nOne and two.\n</think>\n\nIt is \\boxed{3}."
+    assert (row["reasoning"], row["summary"]) == ("One and two.", "It is \\boxed{3}.")
+    assert [row[name] for name in ("domain", "language", "license", "source")] == ["logic", "en", "mit", "sums"]
+    assert [row[name] for name in ("difficulty", "meta", "published", "published_by", "model")] == ["hard", {"level": 3}, True, "them", "a"]
+    assert (row["prompt"], row["their_prompt"]) == (SAID["problem"], "theirs")
+
+
+def test_two_recordings_of_one_problem_keep_what_each_says(tmp_path: Path) -> None:
+    said = read_back(tmp_path, {**SAID, "dataset": "one", "difficulty": "hard"}, {**SAID, "dataset": "two", "difficulty": None})
+    assert [(row["sample"], row["source"], row["difficulty"]) for row in said] == [(0, "one", "hard"), (1, "two", None)]
+
+
+def test_recordings_without_a_column_say_nothing_of_it_and_constants_do(tmp_path: Path) -> None:
+    [row] = read_back(tmp_path, {name: SAID[name] for name in ("problem", "gold", "output")})
+    assert [row[name] for name in ("domain", "language", "reasoning", "published")] == [None] * 4
+    assert (row["model"], row["source"], row["finish_reason"]) == ("said.jsonl", "said.jsonl", "stop")
+    [row] = read_back(tmp_path, SAID, constants={"domain": "math"})
+    assert row["domain"] == "math"
+
+
+def test_any_column_can_be_mapped_and_one_that_no_recording_has_is_named(tmp_path: Path) -> None:
+    [row] = read_back(tmp_path, {**SAID, "subject": "stem", "ideas": "I add."}, columns={"domain": "subject", "reasoning": "ideas"})
+    assert (row["domain"], row["reasoning"]) == ("stem", "I add.")
+    with pytest.raises(ValueError, match="no recording has a column 'topic'"):
+        read_back(tmp_path, SAID, columns={"domain": "topic"})
+
+
+def test_what_else_bears_a_name_of_ours_stands_in_for_nothing_and_is_carried_beside(tmp_path: Path) -> None:
+    line = {**SAID, "gold": None, "answer": "3", "output": None, "response": "It is 3.", "dataset": None, "source": None, "summary": "3"}
+    [row] = read_back(tmp_path, line)
+    assert (row["answer"], row["response"], row["summary"], row["source"]) == (None, "", None, "said.jsonl")
+    assert [row[f"their_{name}"] for name in ("answer", "response", "summary")] == ["3", "It is 3.", "3"]
+
+
+@pytest.mark.parametrize(("thinking", "output"), [("One and", None), (None, "It may be")])
+def test_a_recording_that_was_cut_is_truncated_and_not_wrong(tmp_path: Path, thinking: str | None, output: str | None) -> None:
+    cut = {**SAID, "problem": "What is 2+2, in a sentence?", "thinking": thinking, "output": output, "finish_reason": "max_tokens"}
+    run(rejection(recordings=[str(written(tmp_path, SAID, cut))]), tmp_path / "runs", machine=Machine(workers=1))
+    [verdicts] = (tmp_path / "runs").glob("verdicts-????????")
+    judged = shards.read(verdicts)
+    assert judged["finish_reason"].to_list() == ["stop", "length"]
+    assert judged["answer_matches"].struct.field("reason")[1].startswith("truncated")
+
+
+def test_quotas_of_domain_and_language_and_of_thoughts_are_met_by_recordings(tmp_path: Path) -> None:
+    lines = [
+        {**SAID, "problem": f"What is {n} plus two, said in words?", "gold": str(n + 2), "output": f"\\boxed{{{n + 2}}}", "domain": domain}
+        | {"language": "en", "thinking": f"I think of {n} and of two."}
+        for n, domain in enumerate(["logic", "math"])
+    ]
+    quotas = tmp_path / "quotas.yaml"
+    quotas.write_text("quotas:\n  - {part: reasoning, rows: 1, where: {domain: logic, language: en, cot: true}}\n")
+    road = rejection(recordings=[str(written(tmp_path, *lines))], quotas=str(quotas))
+    run(road, tmp_path / "runs", machine=Machine(workers=1))
+    mixed = shards.read(next((tmp_path / "runs").glob("mix-????????")))
+    assert mixed.select("domain", "reasoning").rows() == [("logic", "I think of 0 and of two.")]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"problem": 5}, "'problem' is '5', a int"),
+        ({"problem": [{"role": "user", "content": "1+2?"}]}, "'problem' is .*, a list"),
+        ({"output": ["a", "b"]}, "'output' is .*, a list"),
+        ({"verdict": 1}, "'verdict' is 1; a verdict is true, false or null"),
+        ({"verdict": "true"}, "'verdict' is 'true'; a verdict is"),
+        ({"verdict_by": {"who": 1}}, "'verdict_by' is .*, a dict"),
+        ({"model": 7}, "'model' is '7', a int"),
+        ({"thinking": ["a"]}, "'thinking' is .*, a list"),
+        ({"finish_reason": "weird"}, "the finish_reason 'weird' says nothing"),
+        ({"finish_reason": 1}, "'finish_reason' is '1', a int"),
+    ],
+)
+def test_what_is_no_recording_is_named_by_file_and_line_before_anything_is_judged(tmp_path: Path, wrong: dict[str, Any], said: str) -> None:
+    (tmp_path / "said.jsonl").write_text(f"{json.dumps(SAID)}\n\n{json.dumps({**SAID, **wrong})}\n")
+    with pytest.raises(ValueError, match=rf"said\.jsonl, line 3:? {said}"):
+        run(rejection(recordings=[str(tmp_path / "said.jsonl")]), tmp_path / "runs", machine=Machine(workers=1))
+    assert not list((tmp_path / "runs").glob("rollouts-????????/*.parquet"))
+
+
+def test_recordings_that_say_nothing_and_verdicts_that_nobody_gave_are_taken(tmp_path: Path) -> None:
+    empty = {
+        **SAID,
+        "output": None,
+        "verdict": None,
+        "verdict_by": None,
+        "finish_reason": None,
+        "gold": float("nan"),
+        "domain": float("nan"),
+    }
+    said = read_back(tmp_path, {**SAID, "model": None}, empty)
+    assert [(row["response"], row["published"], row["answer"], row["domain"]) for row in said] == [
+        (SAID["output"], True, "3", None),
+        ("", None, "3", None),
+    ]
+
+
+def test_a_problem_with_two_answers_and_one_without_any_are_warned_of(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = written(tmp_path, {**SAID, "gold": None}, SAID, {**SAID, "gold": "4"}, {**SAID, "problem": "Who?", "gold": float("nan")})
+    made = shards.read(run(problems_of(recording_of([file])), tmp_path))
+    assert made.select("answer", "recorded").rows() == [("3", 3), (None, 1)]
+    warned = capsys.readouterr().err
+    assert "1 recorded problems stand there with more than one answer, such as 'What is 1+2, in a sentence?' with '3' and '4'" in warned
+    assert "1 of 2 problems of the recordings have neither answer nor checks" in warned
+
+
+def test_one_answer_written_in_two_ways_is_no_other_answer(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run(problems_of(recording_of([written(tmp_path, SAID, {**SAID, "gold": "3.0"}, {**SAID, "gold": "$3$"})])), tmp_path)
+    assert "more than one answer" not in capsys.readouterr().err
+
+
+def test_recordings_of_an_empty_problem_are_set_aside_and_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lines = [SAID, {**SAID, "problem": None}, {**SAID, "problem": " "}]
+    folder = run(recording_of([written(tmp_path, *lines)]), tmp_path / "runs")
+    assert shards.read(folder).height == 1
+    aside = shards.read(folder, shards.REJECTED)
+    assert aside["source_row"].to_list() == [1, 2]
+    assert [json.loads(line) for line in aside["raw_line"]] == lines[1:]
+    assert "2 recordings have an empty 'problem', such as line 2 of said.jsonl" in capsys.readouterr().err
+    with pytest.raises(ValueError, match="no rows with a 'problem'"):
+        run(recording_of([written(tmp_path, *lines[1:])]), tmp_path / "runs")
