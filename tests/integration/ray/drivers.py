@@ -21,8 +21,9 @@ def start(what: str, root: Path, *, address: str = "", model: Path | None = None
     given = ", ".join(repr(str(each or "")) for each in (what, root, address, model, python))
     code = f"from tests.integration.ray.slow_road import main; main({given})"
     with (root.parent / f"{root.name}.log").open("ab") as said:
-        STARTED.append(subprocess.Popen([sys.executable, "-c", code], cwd=REPOSITORY, env={**os.environ, **QUIET}, stdout=said, stderr=said))
-    return STARTED[-1]
+        process = subprocess.Popen([sys.executable, "-c", code], cwd=REPOSITORY, env={**os.environ, **QUIET}, stdout=said, stderr=said)
+    STARTED.append(process)
+    return process
 
 
 def end_all() -> None:
