@@ -101,10 +101,10 @@ class SecondHome:
         fetched = [self._fetched(name, folder, each) for each in missing]
         if manifest and all(fetched):
             shards.write_manifest(folder, manifest)
-            self.store.delete(f"{name}/{JOURNAL}")  # whoever put the manifest may have died before that
+            self._put(self._remove, f"{name}/{JOURNAL}").result()  # whoever put the manifest may have died before that
             self._there[f"{name}/{MANIFEST}"] = ""
         elif manifest:
-            self.store.delete(f"{name}/{MANIFEST}")  # unfinished again
+            self._put(self._remove, f"{name}/{MANIFEST}").result()  # unfinished again
 
     def landed(self, folder: Path, landed: Landed) -> None:
         """Put a file of an unfinished folder on its way; Stopped where an earlier one did not arrive."""
@@ -121,7 +121,7 @@ class SecondHome:
 
     def file_changed(self, path: Path) -> None:
         """Put a small file that was written anew."""
-        self._put(self.store.put_file, path.relative_to(self.root).as_posix(), path).result()
+        self._put(self._put_whole, path.relative_to(self.root).as_posix(), path).result()
 
     def fetch_file(self, path: Path) -> None:
         """Bring a small file that the root does not have."""
@@ -174,19 +174,31 @@ class SecondHome:
         self._put_pieces()  # what a shard was made of is there before it
         name = folder.relative_to(self.root).as_posix()
         lines = self._journals.setdefault(name, [])
-        self.store.put_file(f"{name}/{landed.file}", folder / landed.file)
+        self._put_whole(f"{name}/{landed.file}", folder / landed.file)
         self._there[f"{name}/{landed.file}"] = landed.blake2b
         lines[:] = [each for each in lines if each.file != landed.file] + [landed]
-        self.store.put(f"{name}/{JOURNAL}", b"".join(json.dumps(asdict(each)).encode() + b"\n" for each in lines))
+        self._ours.put(f"{name}/{JOURNAL}", b"".join(json.dumps(asdict(each)).encode() + b"\n" for each in lines))
 
     def _put_finished(self, folder: Path, name: str) -> None:
         self._put_pieces()
         for each in shards.read_manifest(folder)["files"]:
             if self._there.get(f"{name}/{each['file']}") != each["blake2b"]:
-                self.store.put_file(f"{name}/{each['file']}", folder / each["file"])
-        self.store.put_file(f"{name}/{MANIFEST}", folder / MANIFEST)
-        self.store.delete(f"{name}/{JOURNAL}")
+                self._put_whole(f"{name}/{each['file']}", folder / each["file"])
+        self._put_whole(f"{name}/{MANIFEST}", folder / MANIFEST)
+        self._remove(f"{name}/{JOURNAL}")
         self._there[f"{name}/{MANIFEST}"] = ""
+
+    @property
+    def _ours(self) -> Store:
+        """The store for one write: whether it is still ours is asked before each."""
+        self._lock.check()
+        return self.store
+
+    def _put_whole(self, name: str, path: Path) -> None:
+        self._ours.put_file(name, path)
+
+    def _remove(self, name: str) -> None:
+        self._ours.delete(name)
 
     def _put(self, put: Callable[..., None], *given: Any) -> Future[None]:
         """Do it when everything before has arrived, and only while the store is ours."""
@@ -223,21 +235,25 @@ class SecondHome:
                 if path.suffix == LOG:
                     self._sent[name] = self._put_end(name, path, self._sent.get(name, 0))
                 elif self._sent.get(name) != (size := path.stat().st_size):
-                    self.store.put_file(name, path)
+                    self._put_whole(name, path)
                     self._sent[name] = size
             except FileNotFoundError:
                 continue  # packed since we looked: its Parquet is put next time, and then its pieces go
         for name in gone:
             for old in self.store.sizes(name) if name.endswith(LOG) else [name]:
-                self.store.delete(old)
+                self._remove(old)
             del self._sent[name]
 
     def _put_end(self, name: str, path: Path, sent: int) -> int:
-        """Put the whole lines of a log that are not in the store yet; how much of it is there now."""
+        """Put the whole lines that a log has now and the store has not; how much of it is there then.
+
+        What is written meanwhile has its turn next time: shards and manifests wait for the same thread.
+        """
+        end = path.stat().st_size
         with path.open("rb") as file:
             file.seek(sent)
-            while piece := _whole_lines(file.read(PIECE)):
-                self.store.put(f"{name}/{sent:014d}-{len(piece):08d}-{_hash(piece)}", piece)
+            while sent < end and (piece := _whole_lines(file.read(min(PIECE, end - sent)))):
+                self._ours.put(f"{name}/{sent:014d}-{len(piece):08d}-{_hash(piece)}", piece)
                 sent += len(piece)
                 self._sent[name] = sent
                 file.seek(sent)

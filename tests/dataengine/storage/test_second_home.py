@@ -9,7 +9,9 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -164,6 +166,107 @@ def test_a_log_that_becomes_parquet_while_it_is_put_stays_in_the_store_until_its
         assert sum(store.sizes("responses").values()) == 4, "the pieces are still there"
         home._put_pieces()
         assert store.sizes("responses") == {"responses/r/000000.parquet": 3}
+
+
+@pytest.fixture
+def logs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """Two logs under `root`, which are put when the test says so, each in pieces of one line."""
+    monkeypatch.setattr(second_home, "SECONDS_BETWEEN_PIECES", 60.0)
+    monkeypatch.setattr(second_home, "PIECE", 8)
+    paths = [tmp_path / "root" / "responses" / "r" / name for name in ("000000.log", "000001.log")]
+    paths[0].parent.mkdir(parents=True)
+    for path in paths:
+        path.write_bytes(b"line 01\nline 02\n")
+    return paths
+
+
+def after_each_put(monkeypatch: pytest.MonkeyPatch, then: Callable[[list[str]], None]) -> list[str]:
+    """The names of the objects put from now on; `then` is told them after each."""
+    names: list[str] = []
+    put = Store.put
+
+    def noted(self: Store, name: str, content: bytes) -> None:
+        put(self, name, content)
+        if name.startswith("responses/"):
+            names.append(name)
+            then(names)
+
+    monkeypatch.setattr(Store, "put", noted)
+    return names
+
+
+def test_a_log_that_grows_as_fast_as_it_is_put_holds_nothing_up(
+    tmp_path: Path, bucket: Path, logs: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def grows(names: list[str]) -> None:
+        assert len(names) < 20, "it never ends"
+        with logs[0].open("ab") as log:
+            log.write(b"another\n")
+
+    with SecondHome(tmp_path / "root", Store.at(f"buckets://{bucket}")) as home:
+        home.fetch_logs()
+        names = after_each_put(monkeypatch, grows)
+        home._put(home._put_pieces).result()
+        assert len(names) == 4, "the two lines of each log that were there when it was looked at"
+        home._put(home._put_pieces).result()
+        assert len(names) == 8, "the four that came meanwhile"
+
+
+def test_a_log_that_is_written_without_a_pause_lets_others_through(
+    tmp_path: Path, bucket: Path, logs: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(second_home, "PIECE", 64 << 20)
+    puts, stop = buckets.Buckets.pipe_file, threading.Event()
+
+    def slower_than_a_line(self: buckets.Buckets, path: str, value: bytes, mode: str = "overwrite") -> None:
+        time.sleep(0.05)
+        puts(self, path, value, mode)
+
+    def write() -> None:
+        with logs[0].open("ab", buffering=0) as log:
+            while not stop.wait(0.001):
+                log.write(b"another\n")
+
+    writes = threading.Thread(target=write)
+    with SecondHome(tmp_path / "root", Store.at(f"buckets://{bucket}")) as home:
+        home.fetch_logs()
+        monkeypatch.setattr(buckets.Buckets, "pipe_file", slower_than_a_line)
+        writes.start()
+        try:
+            home._put(home._put_pieces).result(timeout=20)
+        finally:
+            stop.set()
+            writes.join()
+
+
+def test_nothing_more_is_put_once_the_lock_is_lost(tmp_path: Path, bucket: Path, logs: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    home = SecondHome(tmp_path / "root", Store.at(f"buckets://{bucket}"))
+
+    def lose(names: list[str]) -> None:
+        home._lock.lost = "another run is writing"
+
+    names = after_each_put(monkeypatch, lose)
+    with pytest.raises(Stopped, match="another run is writing"), home:
+        home.fetch_logs()
+    assert len(names) == 1
+
+
+@pytest.mark.parametrize("left", ["journal", "shard"])
+def test_a_run_whose_lock_is_lost_removes_nothing_either(tmp_path: Path, bucket: Path, left: str) -> None:
+    """Neither the journal that a finished folder was left with, nor the manifest of a folder that misses a shard."""
+    step = stored_road.whole()
+    run(step, tmp_path / "first", machine=Machine(workers=1, store=f"buckets://{bucket}"))
+    if left == "journal":
+        (bucket / f"{step.folder}%2F{shards.JOURNAL}").write_bytes(b"")
+    else:
+        (bucket / f"{step.folder}%2F00000.parquet").unlink()
+    there = sorted(bucket.iterdir())
+    home = SecondHome(tmp_path / "second", Store.at(f"buckets://{bucket}"))
+    home._lock.lost = "another run is writing"
+    (tmp_path / "second" / step.folder).mkdir(parents=True)
+    with pytest.raises(Stopped, match="another run is writing"), home:
+        home.fetch(step, tmp_path / "second" / step.folder)
+    assert [path for path in sorted(bucket.iterdir()) if path.name != store_lock.NAME] == there
 
 
 @pytest.mark.parametrize("damage", ["flip a byte", "cut the end", "remove"])
