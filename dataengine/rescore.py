@@ -49,7 +49,7 @@ def rescore(data: Step, bars: Sequence[Bar], *, want: int | None = None, pick: s
         raise ValueError("rescore wants at least one bar to judge by")
     if pick not in PICKS:
         raise ValueError(f"pick is one of {', '.join(PICKS)}; got {pick!r}")
-    return Step(name=name, make=_make, inputs={"data": data}, version="2", settings={"accept": list(bars), "want": want, "pick": pick})
+    return Step(name=name, make=_make, inputs={"data": data}, version="3", settings={"accept": list(bars), "want": want, "pick": pick})
 
 
 def folder_here(folder: Path) -> Step:
@@ -76,11 +76,17 @@ def _make(work: Work) -> None:
     whole = folder if whole_prompts(folder) else work.folder / REGROUPED
     if whole != folder:
         regrouped(folder, into=whole)
-    given = {path.name: {"beside": str(whole), "file": path.name, "name": work.name} for path in shards.shard_paths(whole)}
+    given = {path.name: {**_beside(whole, path.name), "name": work.name} for path in shards.shard_paths(whole)}
     replace(work, inputs={"data": whole}).each_shard(_judged_again, given=given)
     shutil.rmtree(work.folder / REGROUPED, ignore_errors=True)
     if any("/" not in file for file in work.landed):
         work.notes["moved"] = moved(work.folder).to_dicts()
+
+
+def _beside(folder: Path, file: str) -> dict[str, Path | None]:
+    """The rejected rows and the prompts of one shard, None where there are none: whether there are is known here, not on a node."""
+    parts = {part: folder / part / file for part in (REJECTED, PROMPTS)}
+    return {part: path if path.is_file() else None for part, path in parts.items()}
 
 
 def _refuse_what_no_verdict_dropped(folder: Path) -> None:
@@ -99,12 +105,10 @@ def _refuse_what_no_verdict_dropped(folder: Path) -> None:
 
 
 def _judged_again(rows: pl.DataFrame, settings: Mapping[str, Any]) -> dict[str, pl.DataFrame]:
-    """The parts of one shard; its rejected rows and its prompts are read from where it lies."""
-    bars, beside = settings["accept"], Path(settings["beside"])
-    rejected, prompts = beside / REJECTED / settings["file"], beside / PROMPTS / settings["file"]
-    old = pl.read_parquet(rejected) if rejected.is_file() else None
-    rows = _with_verdict_before(rows, old)
-    asked = pl.read_parquet(prompts, columns=["prompt_id", "decided"]) if prompts.is_file() else None
+    """The parts of one shard, its rejected rows and its prompts beside it."""
+    bars, rejected, prompts = settings["accept"], settings[REJECTED], settings[PROMPTS]
+    rows = _with_verdict_before(rows, None if rejected is None else pl.read_parquet(rejected))
+    asked = None if prompts is None else pl.read_parquet(prompts, columns=["prompt_id", "decided"])
     ids = asked["prompt_id"].to_list() if asked is not None else rows["prompt_id"].unique(maintain_order=True).to_list()
     place = {prompt_id: index for index, prompt_id in enumerate(dict.fromkeys(ids))}
     number = pl.col("prompt_id").replace_strict(place, return_dtype=pl.Int64)

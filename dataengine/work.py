@@ -72,7 +72,8 @@ class Work:
     def each_shard(self, judge: Judge, data: str = "data", *, given: Mapping[str, Mapping[str, Any]] | None = None) -> None:
         """Land the parts of every input shard, in worker processes where there is enough to do.
 
-        `given`: by file name of a shard, settings that the judge gets with that shard alone.
+        `given`: by file name of a shard, settings that the judge gets with that shard alone. A Path among them is a file of this machine
+        for the judge to read: on a node of a cluster it finds the same bytes as a stream.
         """
         paths = shards.shard_paths(self.inputs[data])
         todo = [path for path in paths if path.name not in self.landed]

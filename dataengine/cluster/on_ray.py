@@ -78,7 +78,8 @@ def judged(
 ) -> Iterator[tuple[Path, list[Part]]]:
     """The parts of each shard as they are done, in no order; `given` holds further settings by a shard's file name.
 
-    Stopped when a shard's node was lost too often.
+    A Path among these is a file that no node may have, and goes along as a stream of its bytes (a Path among `settings` does not: each
+    node has its own file there, and `check_same` compares). Stopped when a shard's node was lost too often.
     """
     ray = connected(machine)
     task = ray.remote(_judge_shard).options(num_cpus=0.99, max_retries=LIVES, scheduling_strategy="SPREAD", name=f"{name}: shard")
@@ -89,8 +90,10 @@ def judged(
             room = max(1, AHEAD * int(ray.cluster_resources().get("CPU", 1)))
             while waiting and len(under_way) < room and (not under_way or sum(sizes.values()) < BYTES_UNDER_WAY):
                 path = waiting.pop()
-                asked = task.remote(same, path.read_bytes(), given.get(path.name, {}))
-                under_way[asked], sizes[asked] = path, path.stat().st_size
+                more = given.get(path.name, {})
+                asked = task.remote(same, path.read_bytes(), _with_files(more))
+                files = [path, *(value for value in more.values() if isinstance(value, Path))]
+                under_way[asked], sizes[asked] = path, sum(file.stat().st_size for file in files)
             done, _ = ray.wait(list(under_way), timeout=SECONDS_OF_SILENCE)
             if not done:
                 alive = sum(node["Alive"] for node in ray.nodes())
@@ -103,6 +106,10 @@ def judged(
     finally:
         for each in under_way:
             ray.cancel(each, force=True)
+
+
+def _with_files(given: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: io.BytesIO(value.read_bytes()) if isinstance(value, Path) else value for name, value in given.items()}
 
 
 @contextlib.contextmanager

@@ -8,15 +8,16 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from dataengine import by_prompt, shards
+from dataengine import by_prompt, shards, work
 from dataengine.bring import bring
+from dataengine.cluster import on_ray
 from dataengine.commands import rescore as verb
 from dataengine.generate import generate
 from dataengine.inference.engine import Sampling
 from dataengine.keep import Bar, keep
 from dataengine.machine import Machine
 from dataengine.mix import Quota, mix
-from dataengine.rescore import folder_here, moved, rescore
+from dataengine.rescore import REGROUPED, folder_here, moved, rescore
 from dataengine.run import run
 from dataengine.sampling import prompt_blocks
 from dataengine.step import Step
@@ -24,6 +25,7 @@ from dataengine.templates import QUESTION
 from dataengine.work import Work
 from filters.answers import answer_matches
 from tests.dataengine import judging
+from tests.dataengine.cluster.hidden_nodes import HiddenNodes
 from tests.dataengine.given_rows import given_rows, response
 from tests.dataengine.simulated import BARS, MODEL, Simulated, made_with, problems, sampled
 
@@ -95,6 +97,24 @@ def spread(rows: int, *, prompts: int, shard: int) -> Step:
         said = f"\\boxed{{{2 * prompt + sample % 2}}}"
         made.append(response(f"{prompt}+{prompt}?", said, number=number, answer=str(2 * prompt), sample=sample))
     return given_rows(made, shard=shard)
+
+
+@pytest.mark.parametrize(("made", "shard"), [("sampled", 16), ("kept", 3), ("kept", 24)])
+def test_nodes_that_see_no_folder_of_the_driver_make_the_same_bytes(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, made: str, shard: int
+) -> None:
+    monkeypatch.setattr(by_prompt, "SHARD_ROWS", 7)
+    monkeypatch.setattr(work, "ROWS_WORTH_A_PROCESS", 1)
+    given = run(keep(spread(24, prompts=4, shard=shard), answer_matches), tmp_path / "given") if made == "kept" else folder
+    step = rescore(folder_here(given), [Bar(scorer=answer_matches if made == "kept" else judging.even)], want=1)
+    here = run(step, tmp_path / "here", machine=Machine(workers=1))
+    whole = by_prompt.whole_prompts(given)
+    nodes = HiddenNodes(given if whole else tmp_path / "there" / step.folder / REGROUPED)
+    monkeypatch.setattr(on_ray, "connected", lambda _: nodes)
+    there = run(step, tmp_path / "there", machine=Machine(workers=1, on="ray"))
+    assert nodes.tasks == len(shards.shard_paths(there))
+    assert shards.read_manifest(there)["files"] == shards.read_manifest(here)["files"]
+    assert shards.read_manifest(there)["rejected"] > 0
 
 
 @pytest.mark.parametrize("shard", [3, 5, 24])
