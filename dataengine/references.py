@@ -77,11 +77,18 @@ def is_checks(value: Any) -> bool:
 
 
 def _asserts(text: str) -> bool:
-    """Whether a text is Python that asserts something."""
+    """Whether a text is Python that tests something: a solution that asserts what it is given is none."""
     if "assert" not in text:
         return False
     try:
         with warnings.catch_warnings(action="ignore"):
-            return any(isinstance(node, ast.Assert) for node in ast.walk(ast.parse(text)))
+            return _tests(ast.parse(text))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return False
+
+
+def _tests(node: ast.AST) -> bool:
+    """Whether an assert stands at the top of the tests, or in a function that is called `check` or `test...`."""
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name != "check" and not node.name.startswith("test"):
+        return False
+    return isinstance(node, ast.Assert) or any(map(_tests, ast.iter_child_nodes(node)))

@@ -192,6 +192,8 @@ def _from_code(cases: Sequence[str], *, setup: str = "", entry: str | None = Non
         trees[-1] = ast.parse(texts[-1])
     if not any(isinstance(node, (ast.Assert, ast.Raise)) for tree in trees for node in ast.walk(tree)):
         raise ValueError("tests that assert nothing")
+    if not any(map(_does_something, (node for tree in trees for node in tree.body))):
+        raise ValueError("tests that define functions and call none of them: call them, or give an entry_point for `check`")
     shared = [node for tree in trees for node in tree.body if isinstance(node, (ast.Import, ast.ImportFrom)) or _is_data_class(node)]
     before = ast.unparse(ast.Module(body=list(shared), type_ignores=[]))
     names = names_wanted("\n".join(texts))
@@ -212,6 +214,13 @@ def _from_code(cases: Sequence[str], *, setup: str = "", entry: str | None = Non
         classes=classes,
         names=tuple(names),
     )
+
+
+def _does_something(node: ast.stmt) -> bool:
+    """Whether a statement at the top of the tests may come to an assert: a definition alone does not, a decorator may call it."""
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+        return bool(node.decorator_list)
+    return not isinstance(node, ast.ClassDef) and any(isinstance(part, ast.Assert | ast.Raise | ast.Call) for part in ast.walk(node))
 
 
 class _Counted(ast.NodeTransformer):

@@ -31,6 +31,9 @@ TESTS = [
     json.dumps([{"input": "3", "output": "6", "type": "stdin_stdout"}]),
     json.dumps(["assert twice(3) == 6"]),
     "assert twice(3) == 6",
+    "for n in (1, 2):\n    assert twice(n) == 2 * n",
+    "def check(candidate):\n    assert candidate(3) == 6\n\ncheck(twice)",
+    "def test_three():\n    assert twice(3) == 6\n\ntest_three()",
     json.dumps({"instruction_id_list": ["punctuation:no_comma"], "kwargs": [{}]}),
 ]
 
@@ -74,6 +77,12 @@ def test_tests_in_the_one_place_of_a_verl_row_are_checks(tmp_path: Path, given: 
 def test_answers_are_no_checks(given: Any) -> None:
     assert not is_checks(given)
     assert answer_or_checks(given) == {"answer": answer_text(given), "checks": None}
+
+
+def test_a_solution_that_asserts_what_it_is_given_is_an_answer() -> None:
+    solution = "def twice(n):\n    assert isinstance(n, int), 'a number'\n    return 2 * n\n"
+    assert answer_or_checks(solution) == {"answer": solution, "checks": None}
+    assert not is_checks(json.dumps([solution]))
 
 
 @pytest.mark.parametrize("nothing", ["", " ", "null", "[]", "[ ]", "{}", '""', None, [], {}])

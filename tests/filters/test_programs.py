@@ -115,6 +115,13 @@ def test_each_way_to_fail_has_its_verdict(code: str, expected: str, told: str) -
     assert found.reason.endswith(f"({found.isolation})")
 
 
+@pytest.mark.parametrize("tests", ["def twice(n):\n    assert n > 0\n    return 2 * n", CHECK, f"import math\nLIMIT = 3\n{CHECK}"])
+def test_tests_that_only_define_functions_judge_nobody(tests: str) -> None:
+    found = passes_tests(fenced("def twice(n):\n    return 3 * n"), tests)
+    assert found.value is None
+    assert found.reason.startswith("bad reference: tests that define functions and call none of them")
+
+
 CHEATS = {
     "leave": "import os\nos._exit(0)",
     "exit": "import sys\nsys.exit(0)",
