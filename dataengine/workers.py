@@ -2,7 +2,8 @@
 
 A nursery process imports the function once and forks a worker in a few milliseconds, so a killed one costs next to nothing. No signal
 handlers, no threads, no `multiprocessing.Process`: it works from any thread, inside daemonic workers, after a fork, and never
-re-imports the caller's `__main__`. The clock is the worker's own CPU time, so a busy machine times nothing out.
+re-imports the caller's `__main__`. The clock is the worker's own CPU time, so a busy machine times nothing out, nor does a run that is
+suspended and goes on later.
 """
 
 from __future__ import annotations
@@ -33,13 +34,30 @@ CHUNK = 16
 """Questions sent to a worker at once: more save nothing (measured), fewer are spread better."""
 PATIENCE = 6.0
 """A worker that gets no CPU is given up after so many deadlines of wall time."""
+TIMEOUT, DIED = "timeout after ", "worker died"
+"""How the reasons of lost questions begin."""
 
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """A question without an answer: the worker was killed at the deadline ("timeout ...") or died ("worker died ...")."""
+    """A question without an answer: the worker was killed at the deadline ("timeout after ...") or died ("worker died ...")."""
 
     reason: str
+
+
+class Watch:
+    """The clock of one who looks every so many seconds: while he himself stands still (a run suspended or frozen) it does too, nearly."""
+
+    def __init__(self, every: float) -> None:
+        self.now = 0.0
+        self._most = 2 * every
+        self._looked = time.monotonic()
+
+    def look(self) -> float:
+        """Seconds since the beginning, of which each pause between two looks counts for two rounds at most."""
+        before, self._looked = self._looked, time.monotonic()
+        self.now += min(self._looked - before, self._most)
+        return self.now
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,16 +100,19 @@ class Workers:
         waiting = deque(range(len(questions)))
         with self._lock, self._dropped_on_error():
             busy: list[_Worker] = []
+            watch = Watch(deadline / 10)
             while waiting or busy:
                 for worker in self._idle(busy, wanted=len(waiting)):
                     size = max(1, min(CHUNK, len(waiting) // (2 * self.count) or 1))
                     worker.questions.extend(waiting.popleft() for _ in range(min(size, len(waiting))))
                     worker.connection.send([questions[index] for index in worker.questions])
-                    worker.since, worker.cpu = time.monotonic(), cpu_seconds(worker.pid)
+                    worker.since, worker.cpu = watch.look(), cpu_seconds(worker.pid)
                     busy.append(worker)
                 readable = wait([worker.connection for worker in busy], timeout=deadline / 10)
+                now = watch.look()
                 for worker in list(busy):
-                    lost = self._receive(worker, answers) if worker.connection in readable else self._late(worker, deadline)
+                    heard = worker.connection in readable
+                    lost = self._receive(worker, answers, now) if heard else self._late(worker, now - worker.since, deadline)
                     if lost:
                         answers[worker.questions.popleft()] = Lost(lost)
                         waiting.extendleft(reversed(worker.questions))
@@ -137,23 +158,22 @@ class Workers:
             idle.append(self._new())
         return idle[:wanted]
 
-    def _receive(self, worker: _Worker, answers: list[Any]) -> str | None:
+    def _receive(self, worker: _Worker, answers: list[Any], now: float) -> str | None:
         """Store what has come; the reason where the worker has died."""
         try:
             while worker.questions and worker.connection.poll():
                 answer, worker.cpu = worker.connection.recv()
-                worker.since = time.monotonic()
+                worker.since = now
                 if isinstance(answer, _Unable):
                     raise Stopped(f"{self.target} can answer nothing here ({answer.why}): install what it imports, and run again")
                 answers[worker.questions.popleft()] = answer
         except (EOFError, OSError):
-            return "worker died (out of memory?)"
+            return f"{DIED} (out of memory?)"
         return None
 
-    def _late(self, worker: _Worker, deadline: float) -> str | None:
-        waited = time.monotonic() - worker.since
+    def _late(self, worker: _Worker, waited: float, deadline: float) -> str | None:
         late = waited > deadline and (cpu_seconds(worker.pid) - worker.cpu > deadline or waited > PATIENCE * deadline)
-        return f"timeout after {deadline:g} s" if late and not worker.connection.poll() else None
+        return f"{TIMEOUT}{deadline:g} s" if late and not worker.connection.poll() else None
 
     def _new(self) -> _Worker:
         if not self._nursery:

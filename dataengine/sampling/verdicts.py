@@ -2,13 +2,15 @@
 
 One `KeyedLog` for each (responses, scorer with its version and settings), whose promises hold here too. A verdict is keyed by the row's
 id and by the values of every other column that the scorer reads: with another reference answer, another version or other settings it is
-another verdict. What could not be judged because the scorer raised, died or hung is not kept: the next run tries again.
+another verdict. What could not be judged because the scorer, or a process that it asked, raised, died or hung is not kept: the next run
+tries again.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -21,7 +23,10 @@ from dataengine.keep import Bar
 from dataengine.sampling.verifiers import LOST
 from dataengine.score import ERROR, Score, Scorer
 from dataengine.storage.keyed_log import KeyedLog
+from dataengine.workers import DIED, TIMEOUT
 
+HAPPENED = re.compile(rf"(?:^|: )(?:{'|'.join(map(re.escape, (ERROR, LOST, TIMEOUT, DIED)))})")
+"""How the reason of a row begins that lost its scorer, also behind the name of another scorer that was asked."""
 STORED = {"row_id": pl.String, "value": pl.Float64, "reason": pl.String}
 
 
@@ -52,8 +57,11 @@ class Verdicts:
                 stored = log.get(_key(bar.scorer, row))
             except KeyError:
                 break
-            found[bar.scorer.name] = Score(stored["value"], stored["reason"])
-            if not bar.passes(found[bar.scorer.name]):
+            score = Score(stored["value"], stored["reason"])
+            if not _lasts(score):
+                break
+            found[bar.scorer.name] = score
+            if not bar.passes(score):
                 break
         return found
 
@@ -61,13 +69,17 @@ class Verdicts:
         """Keep verdicts on a row; they survive the death of this process from here on."""
         for bar, log in zip(self.bars, self._logs, strict=True):
             score = scores.get(bar.scorer.name)
-            if score is not None and not score.reason.startswith((ERROR, LOST)):
+            if score is not None and _lasts(score):
                 log.add(_key(bar.scorer, row), {"row_id": row["row_id"], "value": score.value, "reason": score.reason})
 
     def sync(self) -> None:
         """Force everything stored so far to the disk."""
         for log in self._logs:
             log.sync()
+
+
+def _lasts(score: Score) -> bool:
+    return score.value is not None or not HAPPENED.search(score.reason)
 
 
 def _key(scorer: Scorer, row: Mapping[str, Any]) -> bytes:

@@ -2,9 +2,9 @@
 
 `Verifiers` keeps a few processes that hold the scorers loaded; rows that wait are sent together, so that under load a message costs
 little, and one by one when there is no load, so that nothing waits. A process that dies or is killed is replaced and its rows are asked
-again, each alone; a row that is alone with a verifier when it hangs (CPU seconds, so that a busy machine times nothing out), or when it
-dies for the third time, could not be judged, and its reason says so. All of it happens in one thread of the pool's own: an event loop
-that awaits `judge` goes on. Verifiers die with the process that started them, however that dies.
+again, each alone; a row that is alone with a verifier when it hangs (CPU seconds, so that neither a busy machine nor a suspended run times
+anything out), or when it dies for the third time, could not be judged, and its reason says so. All of it happens in one thread of the
+pool's own: an event loop that awaits `judge` goes on. Verifiers die with the process that started them, however that dies.
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ import struct
 import subprocess
 import sys
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -36,7 +35,7 @@ from dataengine.keep import Bar
 from dataengine.machine import Machine
 from dataengine.score import Score
 from dataengine.work import warn
-from dataengine.workers import PATIENCE, cpu_seconds
+from dataengine.workers import PATIENCE, Watch, cpu_seconds
 
 LOST = "verifier lost: "
 """How the reason of a row begins whose verifier hung or died."""
@@ -177,6 +176,8 @@ class Verifiers:
         self._false_starts = 0
         self._failure: Exception | None = None
         self._closing = False
+        self._round = min(1.0, deadline / 10)
+        self._watch = Watch(self._round)
         self._wake, self._woken = socket.socketpair()
         self._wake.settimeout(0)
         self._woken.settimeout(0)
@@ -221,12 +222,13 @@ class Verifiers:
             while not self._closing:
                 self._start_missing()
                 self._send()
-                ready = wait([self._woken, *(verifier.connection for verifier in self._verifiers)], timeout=min(1.0, self.deadline / 10))
+                ready = wait([self._woken, *(verifier.connection for verifier in self._verifiers)], timeout=self._round)
+                self._watch.look()
                 if self._woken in ready:
                     with contextlib.suppress(BlockingIOError):
                         self._woken.recv(1 << 16)
                 for verifier in list(self._verifiers):
-                    self._receive(verifier) if verifier.connection in ready else self._watch(verifier)
+                    self._receive(verifier) if verifier.connection in ready else self._end_if_late(verifier)
         except Exception as error:  # the worker boundary: whoever waits is told
             self._failure = error if isinstance(error, Stopped) else Stopped(f"the verifiers cannot go on: {type(error).__name__}: {error}")
         finally:
@@ -254,7 +256,7 @@ class Verifiers:
                 process = subprocess.Popen(
                     command, stdin=theirs.fileno(), stdout=subprocess.DEVNULL, env={**os.environ, **alone}, start_new_session=True
                 )
-            verifier = _Verifier(process, Connection(ours.detach()), time.monotonic())
+            verifier = _Verifier(process, Connection(ours.detach()), self._watch.now)
             self._verifiers.append(verifier)
             with contextlib.suppress(OSError):  # it died at once: noticed below
                 verifier.connection.send((self.bars, self.columns))
@@ -271,7 +273,7 @@ class Verifiers:
             else:
                 while self._waiting and len(verifier.batch) < size and not self._waiting[0].alone:
                     verifier.batch.append(self._waiting.popleft())
-            verifier.since, verifier.cpu = time.monotonic(), cpu_seconds(verifier.process.pid)
+            verifier.since, verifier.cpu = self._watch.look(), cpu_seconds(verifier.process.pid)
             try:
                 verifier.connection.send(([one.values for one in verifier.batch], [one.since for one in verifier.batch]))
             except OSError:
@@ -288,19 +290,19 @@ class Verifiers:
         if not verifier.ready:
             verifier.ready, self._false_starts = True, 0
             return
-        took = (time.monotonic() - verifier.since) / len(verifier.batch)
+        took = (self._watch.now - verifier.since) / len(verifier.batch)
         self._seconds = took if not self._seconds else 0.8 * self._seconds + 0.2 * took
         batch, verifier.batch = verifier.batch, []
         for question, found in zip(batch, said, strict=True):
             question.deliver(found)
 
-    def _watch(self, verifier: _Verifier) -> None:
-        if not verifier.ready and time.monotonic() - verifier.started > READY_WITHIN:
+    def _end_if_late(self, verifier: _Verifier) -> None:
+        if not verifier.ready and self._watch.now - verifier.started > READY_WITHIN:
             warn(f"a verifier hangs while it imports {self._scorers}: not ready within {READY_WITHIN:g} s, ended")
             self._lost(verifier, "hung")
         if not verifier.batch:
             return
-        waited = time.monotonic() - verifier.since
+        waited = self._watch.now - verifier.since
         if waited <= self.deadline or verifier.connection.poll():
             return
         if cpu_seconds(verifier.process.pid) - verifier.cpu > self.deadline or waited > PATIENCE * self.deadline:

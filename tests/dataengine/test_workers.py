@@ -12,9 +12,11 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
+from dataengine import workers as workers_module
 from dataengine.errors import Stopped
 from dataengine.workers import Lost, Workers
 
@@ -27,6 +29,8 @@ def answer(question: object) -> object:
                 pass
         case "sleep":
             time.sleep(60)
+        case "doze":
+            time.sleep(0.3)
         case "die":
             os.kill(os.getpid(), signal.SIGKILL)
         case "eat":
@@ -58,6 +62,27 @@ def test_what_takes_too_long_is_lost_and_the_rest_is_answered(workers: Workers) 
     assert [answers[k] for k in (0, 2, 3, 5)] == [1, 4, 9, 16]
     assert answers[1] == answers[4] == Lost("timeout after 0.3 s")
     assert time.monotonic() - begun < 20
+
+
+def test_a_run_that_is_suspended_and_goes_on_loses_no_question(monkeypatch: pytest.MonkeyPatch) -> None:
+    pool, suspended = Workers(TARGET, count=1, memory=1 << 30), []
+    pool.ask([1], deadline=5)
+
+    def stopped_with_its_workers(connections: list[Any], timeout: float) -> list[Any]:
+        if suspended:
+            return wait(connections, timeout)
+        pid = pool._workers[0].pid
+        os.kill(pid, signal.SIGSTOP)
+        time.sleep(2.5)
+        os.kill(pid, signal.SIGCONT)
+        suspended.append(pid)
+        return wait(connections, 0)
+
+    wait = workers_module.wait
+    monkeypatch.setattr(workers_module, "wait", stopped_with_its_workers)
+    monkeypatch.setattr(workers_module, "PATIENCE", 1.0)
+    assert pool.ask(["doze", 2], deadline=1.0) == [suspended[0], 4]
+    pool.close()
 
 
 def test_a_worker_that_dies_loses_one_question(workers: Workers) -> None:

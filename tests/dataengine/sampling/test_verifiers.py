@@ -10,9 +10,11 @@ import socket
 import struct
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -69,6 +71,27 @@ def test_a_row_that_hangs_or_kills_is_unjudged_and_its_neighbours_are_not(obedie
     assert [score.value for score in scores] == [1.0, None, 1.0, None, *[1.0] * 6]
     assert scores[1].reason == "verifier lost: it died 3 times over this row"
     assert scores[3].reason == "verifier lost: it gave no verdict within 1.5 s"
+
+
+def test_a_run_that_is_suspended_and_goes_on_loses_no_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    pool, suspended = Verifiers([Bar(scorer=judging.obeys)], columns=COLUMNS, count=1, deadline=1.0), []
+    judged(pool, ["a"])
+
+    def stopped_with_its_verifiers(connections: list[Any], timeout: float) -> list[Any]:
+        if suspended or threading.current_thread() is not pool._thread or not pool._verifiers[0].batch:
+            return wait(connections, timeout)
+        os.kill(pool.pids[0], signal.SIGSTOP)
+        time.sleep(2.5)
+        os.kill(pool.pids[0], signal.SIGCONT)
+        suspended.append(pool.pids[0])
+        return wait(connections, 0)
+
+    wait = verifiers.wait
+    monkeypatch.setattr(verifiers, "wait", stopped_with_its_verifiers)
+    monkeypatch.setattr(verifiers, "PATIENCE", 1.0)
+    assert judged(pool, ["sleep 0.3"])[0].value == 1.0
+    assert (len(suspended), pool.replaced) == (1, 0)
+    pool.close()
 
 
 def test_a_row_whose_verifier_was_killed_once_is_judged(obedient: Verifiers, tmp_path: Path) -> None:
