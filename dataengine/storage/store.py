@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from dataengine.errors import Stopped
 from dataengine.progress import say
 from dataengine.shards import write_atomically
+from dataengine.storage.clock import now
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
@@ -139,6 +140,23 @@ class Store:
             return found in (None, content)
 
         return self._insist(f"create {name}", once)
+
+    def replace(self, name: str, content: bytes, *, where: Callable[[bytes | None], bool], within: float) -> bool:
+        """Write an object anew `where` what lies there says so; False where it does not.
+
+        It is looked at before each attempt, and once more where the answer was more than `within` seconds on its way.
+        """
+
+        def once() -> bool:
+            asked = now()
+            found = self._read(name)
+            if now() - asked > within:
+                found = self._read(name)
+            if holds := where(found):
+                self._put(name, content)
+            return holds
+
+        return self._insist(f"replace {name}", once)
 
     def delete(self, name: str) -> None:
         """Remove an object; it may be gone already."""

@@ -53,6 +53,31 @@ def test_an_object_is_created_once(store: Store) -> None:
     assert store.read("lock") == b"mine"
 
 
+def test_an_object_is_replaced_where_it_is_still_what_is_wanted(store: Store) -> None:
+    def mine(found: bytes | None) -> bool:
+        return found == b"mine"
+
+    assert not store.replace("lock", b"mine again", where=mine, within=60)
+    assert store.read("lock") is None
+    store.put("lock", b"mine")
+    assert store.replace("lock", b"mine again", where=mine, within=60)
+    assert not store.replace("lock", b"mine", where=mine, within=60)
+    assert store.read("lock") == b"mine again"
+
+
+def test_what_is_to_be_replaced_is_looked_at_before_each_attempt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store, puts = Store.at(f"buckets://{tmp_path}"), buckets.Buckets.pipe_file
+    store.put("lock", b"mine")
+
+    def another_comes_first(self: buckets.Buckets, path: str, value: bytes, mode: str = "overwrite") -> None:
+        puts(self, path, b"another's", mode)
+        raise ConnectionResetError("the bucket hung up")
+
+    monkeypatch.setattr(buckets.Buckets, "pipe_file", another_comes_first)
+    assert not store.replace("lock", b"mine again", where=lambda found: found == b"mine", within=60)
+    assert store.read("lock") == b"another's"
+
+
 @pytest.mark.parametrize("kind", ["buckets", "folder"])
 def test_of_many_that_create_at_once_one_succeeds(kind: str, tmp_path: Path) -> None:
     address = f"buckets://{tmp_path}" if kind == "buckets" else f"{tmp_path}"
