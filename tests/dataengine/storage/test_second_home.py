@@ -27,7 +27,6 @@ from dataengine.storage import store as store_module
 from dataengine.storage.responses import Responses
 from dataengine.storage.second_home import SecondHome
 from dataengine.storage.store import Store
-from dataengine.storage.store_lock import StoreLock
 from tests.dataengine import buckets, stored_road
 
 REPOSITORY = Path(__file__).resolve().parents[3]
@@ -106,6 +105,18 @@ def keys_of(bucket: Path) -> list[str]:
     return [json.loads(line[9:])["key"] for piece in pieces for line in piece.splitlines()]
 
 
+def pieces_of(store: Store) -> list[str]:
+    """Objects that logs of responses were put as."""
+    return [name for name in store.sizes("responses") if ".log/" in name]
+
+
+def wait_until(there: Callable[[], bool]) -> None:
+    """Wait for what has to come by itself; who waits in vain is told so by what is asserted then."""
+    end = time.monotonic() + 20
+    while not there() and time.monotonic() < end:
+        time.sleep(0.01)
+
+
 ENGINE = ReplayEngine({}, model="m", revision="r")
 
 
@@ -120,11 +131,11 @@ def test_responses_are_in_the_store_while_the_step_is_still_being_made(tmp_path:
         home.fetch_logs()
         for sample in range(3):
             responses.add("p", said(sample), seed=0, engine=ENGINE)
-            time.sleep(0.2)
-            pieces = [name for name in store.sizes("responses") if ".log/" in name]
-            assert len(pieces) == sample + 1, "each piece is put once"
+            wait_until(lambda wanted=sample + 1: len(pieces_of(store)) >= wanted)
+            assert len(pieces_of(store)) == sample + 1, "each piece is put once"
         copied = tmp_path / "copied"
         shutil.copytree(bucket, copied)
+    assert len(pieces_of(store)) == 3
     with SecondHome(there, Store.at(f"buckets://{copied}")) as home:
         home.fetch_logs()
     with Responses(there, revision="r", sampling=Sampling()) as responses:
@@ -137,11 +148,11 @@ def test_a_log_that_became_parquet_leaves_the_store_after_its_parquet_came(tmp_p
     (folder / "000000.log").write_bytes(b"a\nb\n")
     with SecondHome(tmp_path / "root", store) as home:
         home.fetch_logs()
-        time.sleep(0.3)
+        wait_until(lambda: bool(store.sizes("responses")))
         assert [name.partition(".log/")[0] for name in store.sizes("responses")] == ["responses/r/000000"]
         (folder / "000000.parquet").write_bytes(b"a b")
         (folder / "000000.log").unlink()
-        time.sleep(0.3)
+        wait_until(lambda: list(store.sizes("responses")) == ["responses/r/000000.parquet"])
         assert store.sizes("responses") == {"responses/r/000000.parquet": 3}
 
 
@@ -377,42 +388,6 @@ def test_a_store_that_cannot_be_reached_stops_the_run_and_keeps_everything(
             run(stored_road.whole(), tmp_path, machine=machine)
     run(stored_road.whole(), tmp_path, machine=machine)
     assert data_files(tmp_path) == stored(bucket) == undisturbed
-
-
-def test_the_second_run_on_a_store_is_told_who_holds_it(tmp_path: Path, bucket: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store_lock, "SECONDS_BETWEEN_SIGNS", 0.05)
-    second = StoreLock(Store.at(f"buckets://{bucket}"))
-    told = rf"another run is writing to .* \(process {os.getpid()} of .* since 20"
-    with SecondHome(tmp_path / "one", Store.at(f"buckets://{bucket}")), pytest.raises(ValueError, match=told):
-        second.take()
-    lock = StoreLock(Store.at(f"buckets://{bucket}"))
-    lock.take()
-    lock.give_back()
-
-
-def test_a_lock_of_another_machine_that_shows_no_life_is_taken_over(bucket: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    store = Store.at(f"buckets://{bucket}")
-    holder = {"host": "gone", "pid": 7, "user": "somebody", "since": "yesterday"}
-    store.put(store_lock.NAME, json.dumps({"holder": holder, "boot": "b", "token": "t", "signs": 3}).encode())
-    lock = StoreLock(store)
-    lock.take()
-    assert "process 7 of somebody on gone, since yesterday" in capsys.readouterr().err
-    lock.give_back()
-    assert store.read(store_lock.NAME) is None
-
-
-def test_a_run_whose_lock_was_taken_over_stops(bucket: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store_lock, "SECONDS_BETWEEN_SIGNS", 0.05)
-    store = Store.at(f"buckets://{bucket}")
-    lock = StoreLock(store)
-    lock.take()
-    other = {"holder": {"host": "h", "pid": 7, "user": "somebody", "since": "now"}, "token": "another"}
-    store.put(store_lock.NAME, json.dumps(other).encode())
-    time.sleep(0.3)
-    with pytest.raises(Stopped, match=r"process 7 of somebody on h.*This run stops here"):
-        lock.check()
-    lock.give_back()
-    assert json.loads(store.read(store_lock.NAME) or b"{}") == other
 
 
 def test_a_folder_of_a_nfs_server_can_be_the_store(tmp_path: Path, undisturbed: dict[str, bytes]) -> None:
