@@ -19,13 +19,13 @@ import polars as pl
 
 from dataengine import shards
 from dataengine.columns import CONTAMINATION, schema
-from dataengine.kernels.hashed_words import VERSION, bare_words_of
+from dataengine.kernels.hashed_words import VERSION
 from dataengine.shards import REJECTED
 from dataengine.step import Step
 from dataengine.texts import text_of
 from dataengine.work import Work, warn
-from filters.boilerplate import without_boilerplate
-from filters.evaluation_sets import NAMEABLE, Columns, EvaluationSets, Problem, Source, is_hub, problems_of
+from filters.boilerplate import Bare, without_boilerplate
+from filters.evaluation_sets import NAMEABLE, Columns, EvaluationSets, Source, is_hub, problems_of
 from filters.fuzzy_leaks import Masked, masked_index, most_resembling
 from filters.leaks import Index, index_of, longest_leaks
 
@@ -75,7 +75,7 @@ def decontaminate(
         "against": EvaluationSets(places), "on": list(on), "n": n, "fuzzy_on": list(fuzzy_on), "resembles": resembles,
         "drop_fuzzy": drop_fuzzy, "columns": named,
     }  # fmt: skip
-    return Step(name=name, make=_make, inputs={"data": data}, settings=settings, version="3")
+    return Step(name=name, make=_make, inputs={"data": data}, settings=settings, version="4")
 
 
 def _make(work: Work) -> None:
@@ -217,11 +217,11 @@ def _checked(settings: Mapping[str, Any]) -> Checked:
 
 @functools.lru_cache(maxsize=2)
 def _checked_once(stamp: tuple[tuple[Source, tuple[int, int] | None], ...], columns: Columns, n: int) -> Checked:
-    references, boilerplate, doubts, sets, problems = [], [], list[str](), dict[str, list[Problem]](), list[Problem]()
+    references, boilerplate, doubts, sets, problems = [], [], list[str](), dict[str, list[Bare]](), list[Bare]()
     for source, _ in stamp:
-        sha256, found = problems_of(source, columns)
-        found, common = without_boilerplate(found, n=n)
-        by_set: dict[str, list[Problem]] = {}
+        sha256, published = problems_of(source, columns)
+        found, common = without_boilerplate(published, n=n)
+        by_set: dict[str, list[Bare]] = {}
         for problem in found:
             by_set.setdefault(problem[0], []).append(problem)
         for dataset, its in by_set.items():
@@ -232,20 +232,19 @@ def _checked_once(stamp: tuple[tuple[Source, tuple[int, int] | None], ...], colu
             known = {"set": dataset, "file": name, "sha256": sha256, "problems": len(its), "grams": index.grams, "too_short": index.short}
             references.append(known)
             boilerplate += [{"set": dataset, "file": name, "texts": common[dataset]}] if dataset in common else []
-            doubts += _doubts(f"{dataset!r} of {name}", [question for _, _, question, _ in its], n)
+            doubts += _doubts(f"{dataset!r} of {name}", [question for _, _, question, *_ in its], index.short, n)
             sets.setdefault(dataset, []).extend(its)
         problems += found
     asked = [problem for problem in problems if problem[2]]
     return Checked(
         references=references, boilerplate=boilerplate, doubts=doubts, all=index_of(problems, n=n),
         sets=[index_of(its, n=n) for its in sets.values()],
-        masked=masked_index([question for _, _, question, _ in asked]), questions=[(each[0], each[1], "question") for each in asked],
+        masked=masked_index([question for _, _, question, *_ in asked]), questions=[(each[0], each[1], "question") for each in asked],
     )  # fmt: skip
 
 
-def _doubts(name: str, questions: list[str], n: int) -> list[str]:
+def _doubts(name: str, questions: list[str], short: int, n: int) -> list[str]:
     """What is wrong with the questions of a set that has several, if anything: they are half of what is asked, or none."""
-    short = int((np.diff(bare_words_of(pl.Series(questions)).first_V) < n).sum())
     way = "Where a question is published in several columns, name all of them: columns={'question': [NAME, NAME]}"
     if len(questions) > 1 and len(set(questions)) == 1:
         return [f"all {len(questions)} questions of {name} are the same. {way}"]

@@ -5,7 +5,7 @@ the prompt, GPT-3 13). Words are bare words (dataengine/kernels/hashed_words.py)
 however they are parted; a Chinese character is a word. A question and a solution of fewer words than that have no n-gram: such a question
 is found where it is the whole text (by the step `decontaminate`). No n-gram method finds a paraphrase; see filters/fuzzy_leaks.py.
 
-Legend: _V bare word of all texts together, _R row, _E text indexed, _T slot of a table, _S span of words found.
+Legend: _V bare word of all texts together, _R row, _X text indexed, _E question or solution, _T slot of a table, _S span of words found.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ import polars as pl
 from dataengine.kernels.hashed_words import BareWords, bare_words_of, hash_of_words, parts_of
 from dataengine.kernels.hashing import HASH, compiled, mixed
 from dataengine.score import Score, batch_scorer
-from filters.boilerplate import without_boilerplate
-from filters.evaluation_sets import EvaluationSets, Source, problems_in
+from filters.boilerplate import Bare, without_boilerplate
+from filters.evaluation_sets import EvaluationSets, Problem, Source, problems_in
 
 _FILTER_BITS = 25
 """At most; for fewer than 500,000 n-grams 64 bits for each."""
@@ -48,11 +48,11 @@ class Index:
 
     n: int
     entries: tuple[tuple[str, str, str], ...]
-    """(set, problem, part) of each text indexed."""
+    """(set, problem, part) of each question and solution."""
     problem_E: np.ndarray
     """Number of the problem of each entry."""
     short: int
-    """Texts that have fewer than n words and cannot be found."""
+    """Questions without an n-gram: found only where they are the whole text."""
     grams: int
     """Distinct n-grams."""
     key_T: np.ndarray
@@ -61,10 +61,10 @@ class Index:
     filter_T: np.ndarray
     """A bit for each value of the first bits of a hash: says no for most n-grams without a look at the table."""
     whole: Mapping[int, int]
-    """Entry of each question of fewer than n words, by the hash of its words: a text that is nothing else is found."""
+    """Entry of each question without an n-gram, by the hash of its words: a text that is nothing else is found."""
 
 
-@batch_scorer(version="3")
+@batch_scorer(version="4")
 def not_leaked(response: pl.Series, *, against: Path, n: int = 10) -> list[Score]:
     """1 for a text without a run of `n` words of the problems in `against`, else 0 with the longest run named.
 
@@ -114,12 +114,10 @@ def longest_leaks(texts: pl.Series, index: Index) -> pl.DataFrame:
         row_S, first_S, last_S, entry_S = spans_S.T
         found.append(_found(begin + row_S, entry_S, words.start_V[first_S], words.stop_V[last_S], last_S - first_S + 1))
         if index.whole:
-            hash_R, count_R = hash_of_words(words), np.diff(words.first_V)
-            short_R = [row for row in np.flatnonzero((count_R > 0) & (count_R < index.n)).tolist() if int(hash_R[row]) in index.whole]
-            first_S, last_S = words.first_V[short_R], words.first_V[np.array(short_R, np.int64) + 1] - 1
-            entry_S = np.array([index.whole[int(hash_R[row])] for row in short_R], np.int64)
-            where = words.start_V[first_S], words.stop_V[last_S]
-            found.append(_found(begin + np.array(short_R, np.int64), entry_S, *where, last_S - first_S + 1))
+            known = [(row, entry) for row, each in enumerate(hash_of_words(words).tolist()) if (entry := index.whole.get(each)) is not None]
+            row_S, entry_S = np.array(known, np.int64).reshape(-1, 2).T
+            first_S, last_S = words.first_V[row_S], words.first_V[row_S + 1] - 1
+            found.append(_found(begin + row_S, entry_S, words.start_V[first_S], words.stop_V[last_S], last_S - first_S + 1))
         begin += len(part)
     runs = pl.concat(found).sort("row", "entry", "words", "start", descending=[False, False, True, False])
     return runs.unique(("row", "entry"), keep="first", maintain_order=True)
@@ -145,8 +143,8 @@ def _leak(words: BareWords, index: Index, span: np.ndarray) -> Leak:
     return Leak(dataset=dataset, problem=problem, part=part, start=start, stop=stop, words=last - first + 1)
 
 
-def index_of(problems: Iterable[tuple[str, str, str, str | None]], *, n: int = 10) -> Index:
-    """The index of (set, problem, question, solution) rows.
+def index_of(problems: Iterable[Problem | Bare], *, n: int = 10) -> Index:
+    """The index of (set, problem, question, solution) rows, with the words around what is left of a question (filters/boilerplate.py).
 
     >>> index = index_of([("toy", "1", "How many apples has Ann if she buys two more than Bob has?", None)])
     >>> text = "So: how many APPLES has Ann, if she buys two\\nmore than Bob? Well..."
@@ -156,26 +154,33 @@ def index_of(problems: Iterable[tuple[str, str, str, str | None]], *, n: int = 1
     """
     if n < 1:
         raise ValueError(f"n is the number of words of an n-gram and at least 1, got {n}")
-    entries, texts, numbers = [], [], []
-    for number, (dataset, problem, question, solution) in enumerate(problems):
-        for part, text in (("question", question), ("solution", solution)):
-            if text:
-                entries.append((dataset, problem, part))
-                texts.append(text)
-                numbers.append(number)
-    words = bare_words_of(pl.Series(texts, dtype=pl.String))
-    count_R = np.diff(words.first_V)
-    bits = max(4, int(2 * np.maximum(count_R - n + 1, 0).sum()).bit_length())
-    key_T, entry_T = np.zeros(1 << bits, dtype=np.uint64), np.full(1 << bits, -1, dtype=np.int32)
-    filter_bits = min(_FILTER_BITS, max(10, int(64 * np.maximum(count_R - n + 1, 0).sum()).bit_length()))
-    filter_T = np.zeros(1 << (filter_bits - 3), dtype=np.uint8)
-    grams = _index(words.bare_V, words.first_V, n, key_T, entry_T, filter_T)
-    hash_R = hash_of_words(words)
-    alone = [entry for entry in np.flatnonzero((count_R > 0) & (count_R < n)).tolist() if entries[entry][2] == "question"]
+    entries, numbers, said = list[tuple[str, str, str]](), list[int](), list[tuple[str, int, bool, bool]]()
+    for number, (dataset, problem, question, solution, *around) in enumerate(problems):
+        for part, texts in (("question", (question, *around)), ("solution", (solution,))):
+            asks, its_own = part == "question", bool(question) or part == "solution"
+            known = [(text, len(entries), asks, its_own) for text in texts if text]
+            entries += [(dataset, problem, part)] if known else []
+            numbers += [number] if known else []
+            said += known
+    words = bare_words_of(pl.Series([text for text, *_ in said], dtype=pl.String))
+    entry_X, asks_X, own_X = (np.array([each[place] for each in said], dtype=np.int64) for place in (1, 2, 3))
+    count_X, hash_X = np.diff(words.first_V), hash_of_words(words)
+    grams_X = np.where(own_X > 0, np.maximum(count_X - n + 1, 0), 0)
+    key_T, entry_T, filter_T = _tables(int(grams_X.sum()))
+    grams = _index(words.bare_V, words.first_V, n, np.where(own_X > 0, entry_X, -1), key_T, entry_T, filter_T)
+    alone = np.flatnonzero((asks_X > 0) & (grams_X == 0) & (count_X > 0)).tolist()
     return Index(
-        n=n, entries=tuple(entries), problem_E=np.array(numbers, dtype=np.int64), short=int((count_R < n).sum()), grams=grams,
-        key_T=key_T, entry_T=entry_T, filter_T=filter_T, whole={int(hash_R[entry]): entry for entry in reversed(alone)},
+        n=n, entries=tuple(entries), problem_E=np.array(numbers, dtype=np.int64), grams=grams, key_T=key_T, entry_T=entry_T,
+        short=len(set(entry_X[asks_X > 0].tolist()) - set(entry_X[grams_X > 0].tolist())),
+        filter_T=filter_T, whole={int(hash_X[x]): int(entry_X[x]) for x in reversed(alone)},
     )  # fmt: skip
+
+
+def _tables(grams: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """key_T, entry_T and filter_T of an index for so many n-grams, empty."""
+    bits, filter_bits = max(4, (2 * grams).bit_length()), min(_FILTER_BITS, max(10, (64 * grams).bit_length()))
+    size = 1 << bits
+    return np.zeros(size, dtype=np.uint64), np.full(size, -1, dtype=np.int32), np.zeros(1 << (filter_bits - 3), dtype=np.uint8)
 
 
 def index_of_files(path: str | Path, *, n: int = 10) -> Index:
@@ -192,15 +197,17 @@ def _index_of_files(files: tuple[tuple[Source, int, int], ...], n: int) -> Index
 
 
 @compiled
-def _index(bare_V: np.ndarray, first_V: np.ndarray, n: int, key_T: np.ndarray, entry_T: np.ndarray, filter_T: np.ndarray) -> int:
-    """Fill the tables; how many distinct n-grams there are."""
+def _index(
+    bare_V: np.ndarray, first_V: np.ndarray, n: int, entry_X: np.ndarray, key_T: np.ndarray, entry_T: np.ndarray, filter_T: np.ndarray
+) -> int:
+    """Fill the tables with the n-grams of all texts that have an entry; how many distinct n-grams there are."""
     bits, filter_bits, grams = 0, 3, 0
     while 1 << bits < len(key_T):
         bits += 1
     while 1 << filter_bits < 8 * len(filter_T):
         filter_bits += 1
     for row in range(len(first_V) - 1):
-        for place in range(first_V[row], first_V[row + 1] - n + 1):
+        for place in range(first_V[row], first_V[row + 1] - n + 1 if entry_X[row] >= 0 else 0):
             rolled = np.uint64(0)
             for word in range(place, place + n):
                 rolled = rolled * HASH + bare_V[word]
@@ -210,7 +217,7 @@ def _index(bare_V: np.ndarray, first_V: np.ndarray, n: int, key_T: np.ndarray, e
             while entry_T[slot] >= 0 and key_T[slot] != key:
                 slot = (slot + 1) & (len(key_T) - 1)
             if entry_T[slot] < 0:
-                key_T[slot], entry_T[slot] = key, row
+                key_T[slot], entry_T[slot] = key, entry_X[row]
                 grams += 1
     return grams
 

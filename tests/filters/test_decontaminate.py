@@ -126,7 +126,7 @@ def test_what_was_looked_for_is_published_with_hashes(tmp_path: Path) -> None:
     notes = checked([response("q", "x", number=1)], [file], tmp_path)[3]
     sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
     assert notes["references"] == [
-        {"set": "gsm8k", "file": "toy.jsonl.zst", "sha256": sha256, "problems": 2, "grams": 17 + 10 + 13, "too_short": 1},
+        {"set": "gsm8k", "file": "toy.jsonl.zst", "sha256": sha256, "problems": 2, "grams": 17 + 10 + 13, "too_short": 0},
         {"set": "sums", "file": "toy.jsonl.zst", "sha256": sha256, "problems": 1, "grams": 0, "too_short": 1},
     ]
     assert "NFKD" in notes["normalisation"]
