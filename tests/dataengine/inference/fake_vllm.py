@@ -1,8 +1,8 @@
 """A program that speaks like a server of vLLM, with words that are a function of the request: so that it can be killed and hung in tests.
 
 Its command line is vLLM's; how it misbehaves is told by files in the folder named by FAKE_VLLM: `die` (at once), `die-after` and
-`hang-after` (a number of responses; the file is taken away when it has been obeyed), `die-always` (likewise, and it stays), `wait`
-(nothing is answered while it is there).
+`hang-after` (a number of responses; the file is taken away when it has been obeyed), `die-always` (likewise, and it stays), `wait-after`
+(likewise, and the rest is answered when somebody takes it away).
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ PLACES = 8
 
 def number_in(name: str, *, keep: bool = False) -> int | None:
     path = HERE / name
-    if not path.exists():
-        return None
-    if not keep and int(path.read_text()) <= MADE:
+    try:
         wanted = int(path.read_text())
+    except FileNotFoundError:
+        return None
+    if not keep and wanted <= MADE:
         path.unlink()
-        return wanted
-    return int(path.read_text())
+    return wanted
 
 
 async def completions(request: web.Request) -> web.StreamResponse:
@@ -44,7 +44,7 @@ async def completions(request: web.Request) -> web.StreamResponse:
     RUNNING += 1
     try:
         await asyncio.sleep(0.02)
-        while (HERE / "wait").exists():
+        while (limit := number_in("wait-after", keep=True)) is not None and limit <= MADE:
             await asyncio.sleep(0.02)
         for name in ("die-after", "die-always"):
             limit = number_in(name, keep=name == "die-always")

@@ -24,22 +24,31 @@ QUIET = {
     "PYTHONPATH": str(REPOSITORY),
     "OMP_NUM_THREADS": "1",
 }
+COMMON = ("--num-cpus=1", "--object-store-memory=150000000", "--disable-usage-stats", "--block")
+TRIES = 3
+"""A busy machine may need more than one: Ray gives a node 30 s."""
+TELLS = "[print('alive', node['NodeID']) for node in ray.nodes() if node['Alive']]"
 
 
 class Cluster:
     """Two nodes of one CPU each; `hidden` is a folder that the second node finds empty, as if it were on another machine."""
 
     def __init__(self, hidden: Path) -> None:
-        self.port = _free_port()
-        self.address = f"127.0.0.1:{self.port}"
         self.hidden = hidden
         self.temporary = Path(tempfile.mkdtemp(prefix="de-ray-", dir="/tmp"))  # a short name: sockets lie in there
         self._nodes: list[subprocess.Popen[bytes]] = []
-        common = ["--num-cpus=1", "--object-store-memory=150000000", "--disable-usage-stats", "--block"]
-        head = ["--head", f"--port={self.port}", "--node-ip-address=127.0.0.1", "--include-dashboard=false", f"--temp-dir={self.temporary}"]
-        for _ in range(3):  # a busy machine may need more than one try: Ray gives a node 30 s
-            self._start([_ray(), "start", *head, *common], ports=21_000)
-            if self._came_up(1):
+        try:
+            self._bring_up_head()
+        except BaseException:
+            self.close()
+            raise
+
+    def _bring_up_head(self) -> None:
+        for _ in range(TRIES):
+            port = _free_port()
+            self.address = f"127.0.0.1:{port}"
+            self._start_head(port)
+            if self._came_up(before=set()):
                 return
             self._end(0)
         self._raise()
@@ -48,16 +57,20 @@ class Cluster:
         """Itself, with the node that `kill_second` takes away."""
         if len(self._nodes) == 2:
             return self
-        for _ in range(3):
+        for _ in range(TRIES):
+            before = self._alive()  # one that was taken away is alive until Ray notices
             self._start_second()
-            if self._came_up(2):
+            if before and self._came_up(before):
                 return self
             self.kill_second()
         self._raise()
 
+    def _start_head(self, port: int) -> None:
+        head = ["--head", f"--port={port}", "--node-ip-address=127.0.0.1", "--include-dashboard=false", f"--temp-dir={self.temporary}"]
+        self._start([_ray(), "start", *head, *COMMON], ports=21_000)
+
     def _start_second(self) -> None:
-        command = [_ray(), "start", f"--address={self.address}", "--node-ip-address=127.0.0.2", "--num-cpus=1"]
-        command += ["--object-store-memory=150000000", "--disable-usage-stats", "--block"]
+        command = [_ray(), "start", f"--address={self.address}", "--node-ip-address=127.0.0.2", *COMMON]
         alone = f'mount -t tmpfs tmpfs {self.hidden} && export TMPDIR={self.hidden} && exec "$@"'
         self._start(["unshare", "--mount", "--map-root-user", "bash", "-c", alone, "ray", *command], ports=22_000)
 
@@ -92,26 +105,31 @@ class Cluster:
         with (self.temporary / f"node{len(self._nodes)}.log").open("ab") as log:
             self._nodes.append(subprocess.Popen(command, env={**os.environ, **QUIET}, stdout=log, stderr=log, start_new_session=True))
 
-    def _came_up(self, count: int) -> bool:
-        """Whether so many nodes are alive within two minutes; another process asks, so that this one stays out of the cluster."""
-        asks = (
-            "import ray; ray.init(address={address!r}, logging_level=40, log_to_driver=False); "
-            "print('alive', sum(node['Alive'] for node in ray.nodes()))"
-        )
-        end = time.monotonic() + 120
+    def _came_up(self, before: set[str]) -> bool:
+        """Whether a node that was not there before is alive within five minutes, and no more are than were started here."""
+        end = time.monotonic() + 300
         while time.monotonic() < end:
             if self._nodes[-1].poll() is not None:
                 return False
             time.sleep(2)
-            code = asks.format(address=self.address)
-            done = subprocess.run([sys.executable, "-c", code], env={**os.environ, **QUIET}, capture_output=True, check=False)
-            if f"alive {count}".encode() in done.stdout:
+            alive = self._alive()
+            if alive - before and len(alive) == len(self._nodes):
                 return True
         return False
 
+    def _alive(self) -> set[str]:
+        """The ids of the nodes that Ray takes for alive; another process asks, so that this one stays out of the cluster."""
+        asks = f"import ray; ray.init(address={self.address!r}, logging_level=40, log_to_driver=False); {TELLS}"
+        try:
+            done = subprocess.run(
+                [sys.executable, "-c", asks], env={**os.environ, **QUIET}, capture_output=True, check=False, text=True, timeout=120
+            )
+        except subprocess.TimeoutExpired:
+            return set()
+        return {line.removeprefix("alive ") for line in done.stdout.splitlines() if line.startswith("alive ")}
+
     def _raise(self) -> NoReturn:
         logs = "\n".join(path.read_text(errors="replace")[-2_000:] for path in self.temporary.glob("node*.log"))
-        self.close()
         raise RuntimeError(f"the cluster did not come up: {logs}")
 
 

@@ -7,18 +7,23 @@ import os
 import subprocess
 import sys
 import time
+import zlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+from dataengine.storage.crc_lines import HEAD
 from tests.integration.ray.cluster import QUIET, REPOSITORY
 
-STARTED: list[subprocess.Popen[bytes]] = []
+STARTED: list[subprocess.Popen[Any]] = []
 """Every driver of a test, so that none outlives one that fails."""
 
 
-def start(what: str, root: Path, *, address: str = "", model: Path | None = None, python: Path | None = None) -> subprocess.Popen[bytes]:
+def start(
+    what: str, root: Path, *, address: str = "", model: Path | None = None, python: Path | None = None, held: Path | None = None
+) -> subprocess.Popen[bytes]:
     """One of the roads as a process of its own, which says its words into a log beside its root."""
-    given = ", ".join(repr(str(each or "")) for each in (what, root, address, model, python))
+    given = ", ".join(repr(str(each or "")) for each in (what, root, address, model, python, held))
     code = f"from tests.integration.ray.slow_road import main; main({given})"
     with (root.parent / f"{root.name}.log").open("ab") as said:
         process = subprocess.Popen([sys.executable, "-c", code], cwd=REPOSITORY, env={**os.environ, **QUIET}, stdout=said, stderr=said)
@@ -32,6 +37,8 @@ def end_all() -> None:
         process = STARTED.pop()
         process.kill()
         process.wait()
+        if process.stdout is not None:
+            process.stdout.close()
 
 
 def finished(process: subprocess.Popen[bytes], root: Path) -> str:
@@ -61,6 +68,11 @@ def data_files(root: Path) -> dict[str, bytes]:
 
 
 def stored_keys(root: Path) -> list[str]:
-    """The key of each stored response."""
-    lines = [line for path in sorted(root.glob("responses/*/*.log")) for line in path.read_bytes().splitlines()]
-    return [json.loads(line[9:])["key"] for line in lines if line.endswith(b"}")]
+    """The key of each stored response; a line that is still being written is none."""
+    lines = [line for path in sorted(root.glob("responses/*/*.log")) for line in path.read_bytes().splitlines(keepends=True)]
+    return [json.loads(line[HEAD:])["key"] for line in lines if is_whole(line)]
+
+
+def is_whole(line: bytes) -> bool:
+    """Whether it is its checksum's line to the end."""
+    return line.endswith(b"\n") and line[: HEAD - 1] == b"%08x" % zlib.crc32(line[HEAD:-1])

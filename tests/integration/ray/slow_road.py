@@ -1,15 +1,15 @@
-"""Roads whose steps take long enough for a node to be lost in the middle of them."""
+"""Roads that are held in the middle, so that a node is lost there."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import polars as pl
 
+from dataengine.cluster.ray_verifiers import RayVerifiers
 from dataengine.generate import generate
 from dataengine.inference.engine import Sampling
 from dataengine.keep import Bar, keep, score
@@ -23,6 +23,8 @@ from dataengine.step import Model, Step
 from dataengine.templates import QUESTION
 from dataengine.work import Work
 from tests.dataengine import roads
+from tests.integration.ray.held_engine import hold_engines, wait_for_all
+from tests.integration.ray.hold import pass_by
 
 SHARDS, ROWS = 12, 500
 
@@ -36,9 +38,9 @@ def make_texts(work: Work) -> None:
 
 
 @batch_scorer
-def slow_sevens(response: pl.Series, *, seconds: float = 0.0) -> Iterator[Score]:
-    """How many sevens, after some thought about the shard."""
-    time.sleep(seconds)
+def held_sevens(response: pl.Series, *, hold: str, most: int) -> Iterator[Score]:
+    """How many sevens; past so many rows it waits until the test lets it go on."""
+    pass_by(Path(hold), len(response), most=most)
     for text in response.to_list():
         yield Score(float(text.count("7") > 0), f"{text.count('7')} sevens")
 
@@ -49,9 +51,9 @@ def broken(response: str) -> Score:
     raise KeyError(response)
 
 
-def filtered(*, seconds: float) -> Step:
-    """Shards through a filter and a score."""
-    kept = keep(Step(name="texts", make=make_texts), slow_sevens.with_(seconds=seconds), name="sevens")
+def filtered(hold: str) -> Step:
+    """Shards through a filter and a score; the filter is held at the sixth."""
+    kept = keep(Step(name="texts", make=make_texts), held_sevens.with_(hold=hold, most=5 * ROWS), name="sevens")
     return score(kept, [roads.short_of_e], name="scored")
 
 
@@ -60,19 +62,19 @@ def bad() -> Step:
     return keep(Step(name="texts", make=make_texts), broken)
 
 
-def judged(address: str, answers: Path) -> None:
-    """Rows through verifiers, one after the other from twenty askers; the scores go into a file as they come."""
-    machine = Machine(on="ray", ray_address=address)
-    pool = open_verifiers(
-        [Bar(scorer=slow_sevens.with_(seconds=0.05))], columns={"response": pl.String, "other": pl.Int64}, machine=machine
-    )
+def judged(address: str, answers: Path, hold: str) -> None:
+    """Rows through the verifiers of all nodes, one after the other from twenty askers; the scores go into a file as they come."""
+    machine, bars = Machine(on="ray", ray_address=address), [Bar(scorer=held_sevens.with_(hold=hold, most=100))]
+    pool = open_verifiers(bars, columns={"response": pl.String, "other": pl.Int64}, machine=machine, deadline=600)
+    assert isinstance(pool, RayVerifiers)
+    wait_for_all(pool._team)
     texts = [f"{number * 7919 % 100_003}" for number in range(400)]
 
     async def ask(waiting: Iterator[str]) -> None:
         for text in waiting:
             found = await pool.judge({"response": text, "other": 1})
             with answers.open("a") as file:
-                file.write(json.dumps([text, found["slow_sevens"].value, found["slow_sevens"].reason]) + "\n")
+                file.write(json.dumps([text, found["held_sevens"].value, found["held_sevens"].reason]) + "\n")
 
     async def ask_all() -> None:
         waiting = iter(texts)
@@ -97,20 +99,22 @@ def served(model: Path) -> Step:
     return generate(questions, Model.at(model), samples=8, template=QUESTION, sampling=Sampling(max_tokens=40), name="served")
 
 
-def main(what: str, root: str, address: str, model: str, python: str) -> None:
-    """One of the roads, on a cluster where an address is given, by servers of vLLM where its interpreter is."""
+def main(what: str, root: str, address: str, model: str, python: str, hold: str) -> None:
+    """One of the roads, on a cluster where an address is given, by servers of vLLM where its interpreter is, held in that folder."""
     machine = Machine(
         workers=1,
         slots=8,
         on="ray" if address else "local",
         ray_address=address or "auto",
-        vllm=Vllm(python=python, sequences=8, deaths=1, start_seconds=120),
+        vllm=Vllm(python=python, sequences=8, deaths=1, start_seconds=600, silent_seconds=600),
     )
     if what == "judged":
-        judged(address, Path(root))
+        judged(address, Path(root), hold)
         return
+    if what == "asked":
+        hold_engines(Path(hold))
     steps = {
-        "filtered": lambda: filtered(seconds=0.7),
+        "filtered": lambda: filtered(hold),
         "asked": lambda: asked(Path(model)),
         "served": lambda: served(Path(model)),
         "bad": bad,
