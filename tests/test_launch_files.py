@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
 import subprocess
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -26,6 +28,19 @@ STAND_INS = {
     "python": "cat > /dev/null; echo token",
 }
 """What the files call, where there is no Slurm: the run ends with status 3 when it is told to."""
+STARTED: list[subprocess.Popen[bytes]] = []
+
+
+@pytest.fixture(autouse=True)
+def no_job_outlives_its_test() -> Iterator[None]:
+    yield
+    while STARTED:
+        process = STARTED.pop()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        assert process.stdout is not None
+        process.stdout.close()
+        process.wait()
 
 
 def of_each(paths: list[Path]) -> pytest.MarkDecorator:
@@ -42,11 +57,20 @@ def started(path: Path, folder: Path, *, seconds: int, ray: str = ":") -> subpro
     job = {"SLURM_JOB_ID": "7", "SLURM_JOB_NUM_NODES": "1", "SLURM_JOB_NODELIST": "n1", "SLURM_CPUS_PER_TASK": "2", "SLURMD_NODENAME": "n1"}
     mine = {"HOME": str(folder), "VENV": str(folder), "SAID": str(folder / "said"), "SECONDS": str(seconds)}
     environment = {**job, **mine, "PATH": f"{folder / 'bin'}:{os.environ['PATH']}"}
-    return subprocess.Popen(["bash", path], env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    process = subprocess.Popen(
+        ["bash", path],
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
+    STARTED.append(process)
+    return process
 
 
 def wait_until_said(line: str, folder: Path) -> None:
-    end = time.monotonic() + 30
+    end = time.monotonic() + 120
     while not (folder / "said").exists() or line not in (folder / "said").read_text().splitlines():
         assert time.monotonic() < end, f"nobody said {line!r}"
         time.sleep(0.02)
@@ -55,7 +79,7 @@ def wait_until_said(line: str, folder: Path) -> None:
 def ended(process: subprocess.Popen[bytes], folder: Path) -> int:
     """The status of the job after its run has ended with 3."""
     (folder / "said.end").touch()
-    process.communicate(timeout=30)
+    process.communicate(timeout=120)
     return process.returncode
 
 
@@ -90,7 +114,7 @@ def test_the_token_goes_with_the_job(tmp_path: Path) -> None:
 
 def test_a_ray_that_does_not_start_is_tried_three_times_and_fails_the_job(tmp_path: Path) -> None:
     process = started(RAY, tmp_path, seconds=0, ray='echo "ray $1" >> "$SAID"; [ "$1" = stop ]')
-    process.communicate(timeout=30)
+    process.communicate(timeout=120)
     assert process.returncode == 1
     assert (tmp_path / "said").read_text().splitlines() == ["ray start", "ray stop"] * 3
 

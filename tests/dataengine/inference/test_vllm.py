@@ -9,8 +9,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
-from contextlib import aclosing
+from collections.abc import Callable, Iterator
+from contextlib import aclosing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -94,7 +94,7 @@ def group(leader: int) -> list[int]:
     return found
 
 
-def wait_for(true: Callable[[], bool], seconds: float = 20) -> bool:
+def wait_for(true: Callable[[], bool], seconds: float = 60) -> bool:
     deadline = time.monotonic() + seconds
     while not true() and time.monotonic() < deadline:
         time.sleep(0.05)
@@ -186,15 +186,25 @@ def test_all_of_its_processes_end_with_the_engine(python: str, tmp_path: Path) -
     engine.close()
 
 
+@contextmanager
+def running(program: str) -> Iterator[subprocess.Popen[str]]:
+    """A program of its own, which does not outlive a test that fails."""
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as started:
+        try:
+            yield started
+        finally:
+            started.kill()
+
+
 STUBBORN = (
-    "import signal, subprocess, sys, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); {more}; print('up', flush=True); time.sleep(100)"
+    "import signal, subprocess, sys, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); {more}; print('up', flush=True); time.sleep(1000)"
 )
 
 
 @pytest.mark.parametrize("who", ["program", "server", "leader", "watching", "program and leader"])
 def test_kill_9_of_any_one_of_them_leaves_nobody_behind(who: str, tmp_path: Path) -> None:
     """The server here is deaf to SIGTERM and has started a process of its own. (A dying worker of Ray kills its child, the leader, too.)"""
-    child = "subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(100)'])"
+    child = "subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(1000)'])"
     program = f"""
 import time
 from pathlib import Path
@@ -203,25 +213,22 @@ import sys
 server = Server([sys.executable, "-c", {STUBBORN.format(more=child)!r}], environment={{}}, logs=Path({str(tmp_path)!r}), name="s")
 server.start()
 print(server._process.pid, flush=True)
-time.sleep(100)
+time.sleep(1000)
 """
-    started = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
-    assert started.stdout is not None
-    leader = int(started.stdout.readline())
-    assert wait_for(lambda: len(group(leader)) == 4 and "up" in (tmp_path / "s.001.log").read_text())
-    lines = {pid: (Path("/proc") / str(pid) / "cmdline").read_bytes() for pid in group(leader)}
-    pids = {
-        "program": started.pid,
-        "leader": leader,
-        "watching": next(pid for pid, line in lines.items() if b"guard.py" in line and pid != leader),
-        "server": next(pid for pid, line in lines.items() if b"guard.py" not in line and b"import signal" in line),
-    }
-    for each in reversed(who.split(" and ")):
-        os.kill(pids[each], signal.SIGKILL)
-    assert wait_for(lambda: group(leader) == [])
-    started.kill()
-    started.wait()
-    started.stdout.close()
+    with running(program) as started:
+        assert started.stdout is not None
+        leader = int(started.stdout.readline())
+        assert wait_for(lambda: len(group(leader)) == 4 and "up" in (tmp_path / "s.001.log").read_text())
+        lines = {pid: (Path("/proc") / str(pid) / "cmdline").read_bytes() for pid in group(leader)}
+        pids = {
+            "program": started.pid,
+            "leader": leader,
+            "watching": next(pid for pid, line in lines.items() if b"guard.py" in line and pid != leader),
+            "server": next(pid for pid, line in lines.items() if b"guard.py" not in line and b"import signal" in line),
+        }
+        for each in reversed(who.split(" and ")):
+            os.kill(pids[each], signal.SIGKILL)
+        assert wait_for(lambda: group(leader) == [])
 
 
 def test_logs_are_numbered_by_attempt(tmp_path: Path) -> None:
