@@ -10,6 +10,7 @@ import pytest
 
 from dataengine.inference.vllm import VllmEngine
 from dataengine.machine import Vllm
+from tests.integration.ray.drivers import end_all
 
 BASE = Path(__file__).resolve().parents[3] / "dataengine" / "recipes" / "tiny_base" / "base"
 
@@ -24,6 +25,12 @@ def group(leader: int) -> dict[int, str]:
         except (ProcessLookupError, FileNotFoundError):
             continue
     return found
+
+
+@pytest.fixture(autouse=True)
+def no_driver_outlives_its_test() -> Iterator[None]:
+    yield
+    end_all()
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,6 @@ import json
 import os
 import shutil
 import signal
-import subprocess
 import sys
 import time
 import urllib.request
@@ -29,6 +28,7 @@ from dataengine.run import run
 from dataengine.sources import problems
 from dataengine.step import Model
 from dataengine.templates import QUESTION
+from tests.dataengine.inference.test_vllm import running
 from tests.integration.vllm.conftest import BASE, group
 
 PROMPTS = [f"What is {a} + {b}?\n" for a in range(10, 20) for b in (7, 19)]
@@ -210,13 +210,10 @@ engine = VllmEngine.of(Path({str(BASE)!r}), settings, context=256, device="cpu",
 print(engine._servers[0].process._process.pid, flush=True)
 time.sleep(600)
 """
-    child = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
-    assert child.stdout is not None
-    leader = int(child.stdout.readline())
-    assert len(group(leader)) >= 3
-    child.kill()
-    child.wait()
-    child.stdout.close()
+    with running(program) as child:
+        assert child.stdout is not None
+        leader = int(child.stdout.readline())
+        assert len(group(leader)) >= 3
     deadline = time.monotonic() + 30
     while group(leader) and time.monotonic() < deadline:
         time.sleep(0.2)

@@ -20,6 +20,7 @@ import pytest
 
 from tests.integration.ray import cluster as clusters
 from tests.integration.ray.cluster import QUIET, Cluster
+from tests.integration.ray.drivers import STARTED, stored_keys
 from tests.integration.vllm.conftest import BASE, group
 
 pytestmark = [
@@ -30,8 +31,6 @@ pytestmark = [
 
 QUESTIONS = [f"What is {a} + {b}?" for a in range(10, 18) for b in (7, 19, 23, 41, 58)]
 ASKED = ("--template", "question", "--max_tokens", "120", "--at_most", "32", "--workers", "1")
-STARTED: list[subprocess.Popen[bytes]] = []
-"""Every driver, so that none outlives a test that fails."""
 
 
 @pytest.fixture(scope="module")
@@ -46,12 +45,11 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def cluster(vllm_python: str, place: Path) -> Iterator[Cluster]:
-    made = Cluster(hidden=place).with_both()
-    yield made
-    for process in STARTED:
-        process.kill()
-        process.wait()
-    made.close()
+    made = Cluster(hidden=place)
+    try:
+        yield made.with_both()
+    finally:
+        made.close()
 
 
 def start(place: Path, root: str, *settings: str) -> subprocess.Popen[bytes]:
@@ -102,11 +100,6 @@ def both_work() -> bool:
     return len(found) == 2 and all(tokens_of(address) > 200 for address in found.values())
 
 
-def stored_keys(root: Path) -> list[str]:
-    lines = [line for path in sorted(root.glob("responses/*/*.log")) for line in path.read_bytes().splitlines()]
-    return [json.loads(line[9:])["key"] for line in lines if line.endswith(b"}")]
-
-
 def data_files(root: Path) -> dict[str, bytes]:
     return {path.relative_to(root).as_posix(): path.read_bytes() for path in sorted(root.glob("*-*/**/*.parquet"))}
 
@@ -155,7 +148,7 @@ def test_a_server_that_cannot_start_is_told_with_its_node_and_its_log(cluster: C
     process = start(place, "small", *on_ray(cluster, vllm_python), *one_block)
     assert process.wait() == 2
     said = (place / "small.log").read_text()
-    assert re.search(r"error: none of the 1 engines of tiny-\d+ can work\. \S+, node [0-9a-f]{8}: a server of vLLM ended before", said)
+    assert re.search(r"error: none of the \d engines of tiny-\d+ can work\. \S+, node [0-9a-f]{8}: a server of vLLM ended before", said)
     assert re.search(rf"All of it: \S+/dataengine-logs-{os.getuid()}/vllm-tiny-\d+-0\.\d+\.log", said)
     assert "No available memory for the cache blocks" in said, "the cause, which stands far above the end of the log"
     assert not servers()
