@@ -48,7 +48,7 @@ class Slurm:
         with (shared / "place.log").open("wb") as log:
             self._place = subprocess.Popen(place, stdin=subprocess.PIPE, stdout=log, stderr=log, start_new_session=True)
         try:
-            self.wait_until(lambda: "2 idle" in self.say("sinfo", "--noheader", "--format=%D %t", check=False), seconds=60)
+            self.wait_until(lambda: "2 idle" in self.say("sinfo", "--noheader", "--format=%D %t", check=False), seconds=300)
         except BaseException:
             self.close()
             raise
@@ -75,11 +75,13 @@ class Slurm:
         return path.read_text() if path.exists() else ""
 
     def known_of(self, job: str) -> dict[str, str]:
-        """What Slurm knows of a job: JobState, ExitCode, Restarts and more."""
-        words = self.say("scontrol", "--oneliner", "show", "job", job).split()
+        """What Slurm knows of a job: JobState, ExitCode, Restarts and more; a controller that is busy is asked again for two minutes."""
+        asked, end = ("scontrol", "--oneliner", "show", "job", job), time.monotonic() + 120
+        while not (words := self.say(*asked, check=time.monotonic() > end).split()):
+            time.sleep(1)
         return {name: value for name, _, value in (word.partition("=") for word in words)}
 
-    def wait_until(self, there: Callable[[], object], *, job: str = "", seconds: float = 400) -> None:
+    def wait_until(self, there: Callable[[], object], *, job: str = "", seconds: float = 1_200) -> None:
         """Until that is so; AssertionError, with the logs, where it takes longer or the job ends without."""
         end = time.monotonic() + seconds
         while not there():

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.integration.ray.drivers import stored_keys
+from tests.integration.ray.hold import held, let_go
 from tests.integration.slurm.cluster import HOME, Slurm, why_not
 
 REPOSITORY = Path(__file__).resolve().parents[3]
@@ -19,7 +21,7 @@ HERE = ("--engine", "local", "--device", "cpu")
 SECONDS = {"SECONDS": "1000"}
 """A shell takes this for the seconds that it has run: a job that has just begun does not queue itself again."""
 
-pytestmark = [pytest.mark.timeout(900), pytest.mark.skipif(bool(why_not()), reason=why_not() or "there is one")]
+pytestmark = [pytest.mark.timeout(3_600), pytest.mark.skipif(bool(why_not()), reason=why_not() or "there is one")]
 
 
 @pytest.fixture(scope="module")
@@ -38,8 +40,10 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def slurm(shared: Path) -> Iterator[Slurm]:
     made = Slurm(shared)
-    yield made
-    made.close()
+    try:
+        yield made
+    finally:
+        made.close()
 
 
 def settings_of(root: str) -> dict[str, str]:
@@ -52,36 +56,40 @@ def kept(root: Path) -> dict[str, bytes]:
     return {str(path.relative_to(root)): path.read_bytes() for path in found}
 
 
-def stored(root: Path) -> list[str]:
-    """The keys of all responses that are stored."""
-    lines = [line for path in sorted(root.glob("responses/*/*.log")) for line in path.read_bytes().splitlines()]
-    return [json.loads(line[9:])["key"] for line in lines if line.endswith(b"}")]
+def in_the_middle(shared: Path) -> str:
+    """An environment whose `dataengine` waits for the engines of all machines and then comes no further than sixty responses."""
+    (shared / "held" / "bin").mkdir(parents=True)
+    engines = f'python -m tests.integration.ray.held_engine {HOME}/hold "$@"'
+    (shared / "held" / "bin" / "activate").write_text(f"source {sys.prefix}/bin/activate\ndataengine() {{ exec {engines}; }}\n")
+    return f"{HOME}/held"
 
 
 def test_a_signalled_job_queues_itself_again_goes_on_and_ends_as_the_run_does(slurm: Slurm, shared: Path) -> None:
     flags = ("--cpus-per-task=1", "--gpus-per-node=0")
     environment = {**settings_of("one"), **SECONDS}
     job = slurm.submit(LAUNCH / "slurm_one_machine.sh", *HERE, "--quotas", "quotas.yaml", flags=flags, environment=environment)
-    slurm.wait_until(lambda: len(stored(shared / "one")) >= 50, job=job)
+    slurm.wait_until(lambda: len(stored_keys(shared / "one")) >= 50, job=job)
     slurm.say("scancel", "--batch", "--signal=USR1", job)
     slurm.wait_until(lambda: slurm.known_of(job)["JobState"] == "PENDING", job=job)
-    before = len(stored(shared / "one"))
+    before = len(stored_keys(shared / "one"))
     assert before < 700, "it was signalled in the middle"
     slurm.say("scontrol", "update", f"jobid={job}", "starttime=now")
     ended = slurm.wait_for_end(job)
     assert (ended["JobState"], ended["ExitCode"], ended["Restarts"]) == ("FAILED", "3:0", "1"), slurm.log(job)
     assert "short: everything is made and kept" in slurm.log(job)
     assert "there already" in slurm.log(job)
-    assert len(stored(shared / "one")) == len(set(stored(shared / "one"))) == 720
+    assert len(stored_keys(shared / "one")) == len(set(stored_keys(shared / "one"))) == 720
     assert slurm.left_over() == []
 
 
 def test_a_run_on_two_machines_of_which_one_is_lost_makes_what_a_local_run_makes(slurm: Slurm, shared: Path) -> None:
     flags = ("--cpus-per-task=1", "--gpus-per-node=1")
-    job = slurm.submit(LAUNCH / "slurm_ray.sh", *HERE, flags=flags, environment=settings_of("two"))
-    slurm.wait_until(lambda: ", n2, node " in slurm.log(job) and len(stored(shared / "two")) >= 50, job=job)
+    environment, hold = {**settings_of("two"), "VENV": in_the_middle(shared)}, held(shared / "hold")
+    job = slurm.submit(LAUNCH / "slurm_ray.sh", *HERE, flags=flags, environment=environment)
+    slurm.wait_until(lambda: ", n2, node " in slurm.log(job) and len(stored_keys(shared / "two")) >= 50, job=job)
     slurm.lose(2)
-    assert len(stored(shared / "two")) < 700, "it was lost in the middle"
+    assert len(stored_keys(shared / "two")) < 700, "it was lost in the middle"
+    let_go(hold)
     ended = slurm.wait_for_end(job)
     assert (ended["JobState"], ended["ExitCode"], ended["Restarts"]) == ("COMPLETED", "0:0", "0"), slurm.log(job)
     assert "2 machines of 2" in slurm.log(job)
@@ -93,4 +101,4 @@ def test_a_run_on_two_machines_of_which_one_is_lost_makes_what_a_local_run_makes
     run = [sys.executable, "-m", "dataengine.cli", "run", "rejection", "--config", shared / "here.yaml", "--root", shared / "here", *HERE]
     subprocess.run(run, check=True, capture_output=True, cwd=REPOSITORY)
     assert kept(shared / "two") == kept(shared / "here")
-    assert sorted(stored(shared / "two")) == sorted(stored(shared / "here"))
+    assert sorted(stored_keys(shared / "two")) == sorted(stored_keys(shared / "here"))
