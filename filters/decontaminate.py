@@ -38,6 +38,8 @@ NORMALISATION = (
 EXACT, FUZZY = "exact", "fuzzy"
 HIT = {name: dtype for name, dtype in schema(CONTAMINATION).items() if name not in ("row_id", "prompt_id")}
 COUNTED = ["row", "prompt_id", "column", "kind", "set", "problem"]
+PROMPTS = 20
+"""More prompts than this that hold words of one problem are warned of, once for each set."""
 LONGEST = 200
 """Characters of the words found that a hit quotes."""
 
@@ -95,14 +97,17 @@ def _make(work: Work) -> None:
 
 
 def _warn_of_prompts(work: Work, hits: pl.DataFrame, rows: int) -> None:
-    """Where half of the rows hold words of one problem, these are rarely the problem: they are a prompt that the corpus shares."""
-    by_problem = hits.unique(["shard", "row", "set", "problem"]).group_by("set", "problem").len().sort("len", "set", "problem")
-    for dataset, problem, count in by_problem.tail(1).iter_rows():
-        if 2 * count > rows:
-            warn(
-                f"{work.name}: {count:,} of {rows:,} rows hold words of {dataset}/{problem}; read {work.folder / HITS}. Where they are a "
-                "prompt and no problem, name the column of the set's bare questions: columns={'question': NAME}"
-            )
+    """Many prompts that hold words of one problem rarely are the problem: they share its template, or a prompt with it."""
+    prompt = pl.col("prompt_id").fill_null(pl.format("{}:{}", "shard", "row"))
+    by_problem = hits.group_by("set", "problem").agg(rows=pl.struct("shard", "row").n_unique(), prompts=prompt.n_unique())
+    many = by_problem.filter((2 * pl.col("rows") > rows) | (pl.col("prompts") > PROMPTS))
+    worst = many.sort("prompts", "set", "problem", descending=[True, False, False]).unique("set", keep="first", maintain_order=True)
+    for dataset, problem, count, prompts in worst.iter_rows():
+        warn(
+            f"{work.name}: {count:,} of {rows:,} rows hold words of {dataset}/{problem} ({prompts:,} prompts); read {work.folder / HITS}. "
+            "Where they are a prompt and no problem, name the column of the set's bare questions: columns={'question': NAME}; where they are "
+            "the template of many problems, raise n"
+        )
 
 
 def _by_set(hits: pl.DataFrame) -> list[dict[str, Any]]:
