@@ -90,7 +90,7 @@ def sample(
         "stratum": list(stratum),
         "deadline": deadline,
     }
-    return Step(name=name, make=_make, inputs={"problems": problems, "model": model}, settings=settings, version="2")
+    return Step(name=name, make=_make, inputs={"problems": problems, "model": model}, settings=settings, version="3")
 
 
 def _make(work: Work) -> None:

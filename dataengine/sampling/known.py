@@ -62,9 +62,10 @@ class Known:
         self.rates = Rates(tally.records)
         groups = self.rates.groups
         number = {group: at for at, group in enumerate(groups)}
-        weight = np.full(len(groups), 1e-9)
+        prompts = np.zeros(len(groups), dtype=np.int64)  # whole numbers: their sum has no order
         for stratum, records in tally.records.items():
-            weight[number[self.rates.group_of(stratum)]] += sum(records.values())
+            prompts[number[self.rates.group_of(stratum)]] += sum(records.values())
+        weight = prompts + 1e-9
         lengths = {group: _within(tally.lengths, group) for group in groups}
         tokens = np.array([costs(lengths[group], lengths[()]) for group in groups])
         self.unit = sum(lengths[()].tokens.values()) / lengths[()].responses if lengths[()].responses else 1.0

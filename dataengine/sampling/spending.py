@@ -18,7 +18,7 @@ from dataengine.sampling.spending_blocks import Blocks
 from dataengine.sampling.spending_figures import SpendingFigures
 from dataengine.sampling.spending_policy import Adaptive, Fixed, Policy
 from dataengine.sampling.spending_records import Ask, Block, Decision, Outcome, Prompt, Record
-from dataengine.sampling.spending_shares import SET_ASIDE, SHARE, Share
+from dataengine.sampling.spending_shares import HAIR, SET_ASIDE, SHARE, Share
 
 __all__ = ["Adaptive", "Ask", "Decision", "Fixed", "Outcome", "Policy", "Prompt", "Spending"]
 
@@ -284,12 +284,12 @@ class Spending:
                 taken = sum(one.share.tokens for one in outstanding if one.share is not None)
                 left = self.policy.budget - self._blocks.settled.tokens - taken
                 block.share = Share(int(SHARE * left), response=math.ceil(SET_ASIDE * block.known.unit))
-                if block.size * block.known.cost_per_prompt > block.share.tokens:
+                if block.size * block.known.cost_per_prompt > block.share.tokens * (1 + HAIR):
                     self._in_rounds = True
                     return self._next_block()
             if self._in_rounds:
                 left = max(0, self.policy.budget - self._tokens)
-                block.size = max(PILOT_PROMPTS, min(block.size, int(left / 2 / max(block.known.cost_per_prompt, 1e-9))))
+                block.size = max(PILOT_PROMPTS, min(block.size, int(left / 2 / max(block.known.cost_per_prompt, 1e-9) + HAIR)))
                 block.rounds = True
             self._round = None
         self._blocks.add(block)

@@ -13,6 +13,8 @@ SHARE = 0.5
 """Of what neither complete blocks have spent nor others have as theirs. A block that is expected to take more is asked in rounds."""
 SET_ASIDE = 2.0
 """Tokens that a prompt's part must hold for each response, as a multiple of the mean length so far."""
+HAIR = 1e-6
+"""What last bits may come to: plans that use up a budget exactly make whole numbers of blocks and prompts, which none may round down."""
 
 
 @dataclass(slots=True)
