@@ -25,7 +25,7 @@ from dataengine.run import run
 from dataengine.storage import store as store_module
 from dataengine.storage.store import Store
 from tests.dataengine import stored_road
-from tests.integration.buckets.wire import Wire, free_port
+from tests.integration.buckets.wire import Wire
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 ALLOWED = {"AWS_ACCESS_KEY_ID": "a key", "AWS_SECRET_ACCESS_KEY": "a secret", "AWS_DEFAULT_REGION": "us-east-1"}
@@ -84,7 +84,12 @@ class Bucket:
         """All objects, and the bucket."""
         for name in self.names():
             self.delete(name)
-        self._s3.delete_bucket(Bucket=self.name)
+        try:
+            self._s3.delete_bucket(Bucket=self.name)
+        except self._s3.exceptions.ClientError as error:
+            if error.response["Error"]["Code"] != "BucketNotEmpty":
+                raise
+            self.remove()  # something was put meanwhile
 
     def finished(self) -> dict[str, bytes]:
         """Every file of the steps' folders."""
@@ -106,6 +111,10 @@ class Bucket:
         return [json.loads(line[9:])["key"] for piece in pieces for line in piece.splitlines()]
 
 
+STARTED: list[subprocess.Popen[bytes]] = []
+"""Every run of a test, so that none outlives one that fails."""
+
+
 @dataclass(frozen=True)
 class Run:
     """A run in a process of its own; what it says goes to ROOT.log."""
@@ -121,7 +130,9 @@ class Run:
         log = root.with_suffix(".log")
         cleared = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
         with log.open("wb") as said:
-            return cls(subprocess.Popen(command, cwd=REPOSITORY, env={**cleared, **environment}, stdout=said, stderr=said), log)
+            process = subprocess.Popen(command, cwd=REPOSITORY, env={**cleared, **environment}, stdout=said, stderr=said)
+        STARTED.append(process)
+        return cls(process, log)
 
     def said(self) -> str:
         """All that it has said so far."""
@@ -131,6 +142,14 @@ class Run:
         """Wait until it says so."""
         end = time.monotonic() + seconds
         while words not in self.said():
+            assert self.process.poll() is None, self.said()
+            assert time.monotonic() < end, self.said()
+            time.sleep(0.01)
+
+    def stands_still(self, *, seconds: float = 120) -> None:
+        """Wait until it has stopped itself (SIGSTOP)."""
+        end = time.monotonic() + seconds
+        while Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(") ")[2][:1] != "T":
             assert self.process.poll() is None, self.said()
             assert time.monotonic() < end, self.said()
             time.sleep(0.01)
@@ -145,6 +164,20 @@ class Run:
         return self.process.wait(240)
 
 
+def end_all() -> None:
+    """Kill what still runs."""
+    while STARTED:
+        process = STARTED.pop()
+        process.kill()
+        process.wait()
+
+
+@pytest.fixture(autouse=True)
+def no_run_outlives_its_test() -> Iterator[None]:
+    yield
+    end_all()
+
+
 def data_files(root: Path) -> dict[str, bytes]:
     """Every file of the steps' folders under a root."""
     found = [path for path in sorted(root.glob("*-*/**/*")) if path.suffix in (".parquet", ".json")]
@@ -156,18 +189,29 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """One for all tests; what they do to its wire they mend again."""
     if missing := [name for name in ("s3fs", "moto") if importlib.util.find_spec(name) is None]:
         pytest.skip(f"no {' and no '.join(missing)} here: .ci/buckets makes an environment that has them")
-    port = free_port()
-    command = [sys.executable, "-m", "tests.integration.buckets.server", str(port)]
-    with (tmp_path_factory.mktemp("moto") / "log").open("wb") as said:
+    folder = tmp_path_factory.mktemp("moto")
+    command = [sys.executable, "-m", "tests.integration.buckets.server", str(folder / "port")]
+    with (folder / "log").open("wb") as said:
         process = subprocess.Popen(command, cwd=REPOSITORY, stdout=said, stderr=said)
-    wire = Wire(port)
     try:
+        port = _port(folder / "port", process)
+        wire = Wire(port)
         _wait_for(f"http://127.0.0.1:{port}/moto-api/", process)
         yield Server(f"http://127.0.0.1:{port}", wire)
+        wire.close()
     finally:
-        wire.cut()
         process.terminate()
         process.wait(30)
+
+
+def _port(told: Path, process: subprocess.Popen[bytes]) -> int:
+    """The port that the server took, once it has told."""
+    end = time.monotonic() + 60
+    while not told.exists():
+        assert process.poll() is None, "the server did not start"
+        assert time.monotonic() < end, "the server does not tell its port"
+        time.sleep(0.05)
+    return int(told.read_text())
 
 
 def _wait_for(url: str, process: subprocess.Popen[bytes]) -> None:

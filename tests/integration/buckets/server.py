@@ -1,4 +1,6 @@
-"""moto's S3 on a port of this machine, in a process of its own: `python -m tests.integration.buckets.server PORT`
+"""moto's S3 on a port of this machine, in a process of its own: `python -m tests.integration.buckets.server PORT_FILE`
+
+It takes a free port and writes its number into the file.
 
 moto looks and writes in two steps, and S3 does it in one: conditional writes wait for each other here. How servers differ in them
 is told by the bucket's name, see DIALECTS; a bucket whose name begins with DENIES lets only the tests themselves in.
@@ -9,6 +11,7 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
 
 from moto.moto_server.werkzeug_app import (  # pyright: ignore[reportMissingImports]
@@ -16,7 +19,9 @@ from moto.moto_server.werkzeug_app import (  # pyright: ignore[reportMissingImpo
     MotoRequestHandler,
     create_backend_app,
 )
-from werkzeug.serving import run_simple  # pyright: ignore[reportMissingImports]
+from werkzeug.serving import make_server  # pyright: ignore[reportMissingImports]
+
+from dataengine.shards import write_atomically
 
 CONDITION = "HTTP_IF_NONE_MATCH"
 DIALECTS = ("ignores", "refuses", "unnamed", "conflicts")
@@ -87,4 +92,6 @@ def _error(request: dict[str, Any], start: Start, status: str, code: str, messag
 
 
 if __name__ == "__main__":
-    run_simple("127.0.0.1", int(sys.argv[1]), Spoken(), threaded=True, request_handler=MotoRequestHandler)
+    serves = make_server("127.0.0.1", 0, Spoken(), threaded=True, request_handler=MotoRequestHandler)
+    write_atomically(Path(sys.argv[1]), lambda out: out.write(b"%d" % serves.port))
+    serves.serve_forever()

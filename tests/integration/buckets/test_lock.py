@@ -22,7 +22,14 @@ DEAD = {"holder": {"host": "gone", "pid": 7, "user": "somebody", "since": "yeste
 def test_of_runs_that_start_at_once_exactly_one_writes_and_the_others_are_told_who(
     server: Server, bucket: Bucket, tmp_path: Path, undisturbed: dict[str, bytes]
 ) -> None:
-    runs = [Run.start(tmp_path / f"{number}", bucket, server.environment, slow=0.002, SECONDS_BETWEEN_SIGNS=0.3) for number in range(3)]
+    """The model of the one that writes says nothing before the others were told, however late they start."""
+    goes_on = tmp_path / "goes-on"
+    settings = {"hold": str(goes_on), "SECONDS_BETWEEN_SIGNS": 0.3}
+    runs = [Run.start(tmp_path / f"{number}", bucket, server.environment, **settings) for number in range(3)]
+    end = time.monotonic() + 120
+    while sum(run.process.poll() is not None for run in runs) < 2 and time.monotonic() < end:
+        time.sleep(0.05)
+    goes_on.touch()
     status = [run.ended() for run in runs]
     assert sorted(status) == [0, 2, 2], [run.said() for run in runs]
     winner = runs[status.index(0)]
@@ -57,13 +64,13 @@ def test_of_many_that_find_a_dead_holder_at_once_exactly_one_takes_over(bucket: 
 
 
 def test_a_run_that_slept_while_its_lock_was_taken_over_writes_nothing_more(server: Server, bucket: Bucket, tmp_path: Path) -> None:
-    sleeps = Run.start(tmp_path / "sleeps", bucket, server.environment, prompts=500, slow=0.005, SECONDS_TO_WATCH=2.0)
-    sleeps.until("[3/")
-    sleeps.process.send_signal(signal.SIGSTOP)
-    time.sleep(0.5)  # what was on its way arrives
+    times = {"SECONDS_TO_WATCH": 2.0, "SECONDS_BETWEEN_SIGNS": 3600.0}
+    sleeps = Run.start(tmp_path / "sleeps", bucket, server.environment, prompts=500, slow=0.005, stand=True, **times)
+    sleeps.stands_still()
     bucket.write(NAME, json.dumps(DEAD).encode())
     before = {name: bucket.read(name) for name in bucket.names()}
-    time.sleep(2.5)
+    assert any(".log/" in name for name in before)
+    time.sleep(1.5)  # more than half the time that others watch: it has to look
     sleeps.process.send_signal(signal.SIGCONT)
     assert sleeps.ended() == 1, sleeps.said()
     assert "process 7 of somebody on gone, since yesterday" in sleeps.said()

@@ -7,18 +7,14 @@ import socket
 import threading
 
 
-def free_port() -> int:
-    """A port that nobody listens on now."""
-    with socket.socket() as trial:
-        trial.bind(("127.0.0.1", 0))
-        return trial.getsockname()[1]
-
-
 class Wire:
     """Carries bytes between a port of its own and the server's, in both directions."""
 
     def __init__(self, port: int) -> None:
-        self.port, self._server = free_port(), port
+        self._server = port
+        self._held = _bound(0)
+        """Our port: held, and never listened on, so that nobody takes it while the wire is cut."""
+        self.port: int = self._held.getsockname()[1]
         self._open: set[socket.socket] = set()
         self._flows = threading.Event()
         self._listens: socket.socket | None = None
@@ -33,7 +29,8 @@ class Wire:
         """Connections are taken and carried (again)."""
         self._flows.set()
         if self._listens is None:
-            self._listens = socket.create_server(("127.0.0.1", self.port), backlog=128)
+            self._listens = _bound(self.port)
+            self._listens.listen(128)
             threading.Thread(target=self._take, args=[self._listens], daemon=True).start()
 
     def cut(self) -> None:
@@ -44,6 +41,11 @@ class Wire:
                 each.shutdown(socket.SHUT_RDWR)
             each.close()
         self._open.clear()
+
+    def close(self) -> None:
+        """For good."""
+        self.cut()
+        self._held.close()
 
     def fall_silent(self) -> None:
         """Connections stay and are taken, and nothing comes through."""
@@ -66,3 +68,11 @@ class Wire:
         for each in (one, other):
             self._open.discard(each)
             each.close()
+
+
+def _bound(port: int) -> socket.socket:
+    """A socket at a port of this machine, which may be held by one of ours that does not listen."""
+    made = socket.socket()
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    made.bind(("127.0.0.1", port))
+    return made
