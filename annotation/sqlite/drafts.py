@@ -94,9 +94,9 @@ def refuse(db: sqlite3.Connection, draft: Draft, *, there: Draft) -> None:
 
 def history(db: sqlite3.Connection, item_id: str, annotator: str) -> list[Draft]:
     """Every version that is kept, refused ones included, oldest first."""
-    query = f"""SELECT {COLUMNS} FROM drafts WHERE item_id = ?1 AND annotator = ?2 AND body IS NOT NULL
-                UNION ALL SELECT {COLUMNS} FROM refused WHERE item_id = ?1 AND annotator = ?2 ORDER BY at, version"""
-    return [_draft(row) for row in db.execute(query, [holdable(item_id), holdable(annotator)])]
+    query = f"""SELECT {COLUMNS} FROM drafts WHERE item_id = :item AND annotator = :by AND body IS NOT NULL
+                UNION ALL SELECT {COLUMNS} FROM refused WHERE item_id = :item AND annotator = :by ORDER BY at, version"""
+    return [_draft(row) for row in db.execute(query, {"item": holdable(item_id), "by": holdable(annotator)})]
 
 
 def _draft(row: tuple[str, str, int, str, bytes | None]) -> Draft:

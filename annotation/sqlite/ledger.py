@@ -128,5 +128,5 @@ def _judge_early_answers(db: sqlite3.Connection, item: Item, questions: Question
 
 
 def _count(db: sqlite3.Connection, item_id: str) -> None:
-    counted = "SELECT count(*) FROM answers WHERE item_id = ?1 AND latest = 1 AND usable = 1"
-    db.execute(f"UPDATE items SET usable = ({counted}) WHERE item_id = ?1", [holdable(item_id)])
+    counted = "SELECT count(*) FROM answers WHERE item_id = :item AND latest = 1 AND usable = 1"
+    db.execute(f"UPDATE items SET usable = ({counted}) WHERE item_id = :item", {"item": holdable(item_id)})

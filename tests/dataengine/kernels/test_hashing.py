@@ -38,6 +38,8 @@ def test_a_package_in_a_read_only_folder_works(home: str, public: Path) -> None:
     for path in folders:
         path.chmod(0o555)
     become = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"] if os.geteuid() == 0 else []
+    if subprocess.run([*become, sys.executable, "-c", ""], capture_output=True, check=False, cwd="/").returncode != 0:
+        pytest.skip("the interpreter lies where nobody else may read it")
     environment = {
         **os.environ,
         "HOME": str(cache),
