@@ -2,6 +2,7 @@
 
     python -m benchmarks.sampling                     # the shared half of the data
     DATAENGINE_SHARED=/other/half python -m benchmarks.sampling --seeds 20
+    python -m benchmarks.sampling --plan              # what a run is planned with: samples per kept one, kept per prompt
 
 The product's own `Spending` runs over simulated outcomes: prompt i's sample k is accepted when a number drawn from (seed, i, k) lies
 below its pass rate, so that all rules see the same responses. Pass rates are those of recorded problems with 8 or more verdicts.
@@ -84,7 +85,6 @@ def cases(folder: Path, *, drawn: int) -> list[Case]:
     made = []
     for source in SOURCES:
         rates, strata = recorded(folder, source)
-        name = source.removeprefix("out_")
         dice = random.Random(source)
         many = dice.choices(range(len(rates)), k=drawn)
         untold = [()] * max(len(rates), drawn)
@@ -93,13 +93,13 @@ def cases(folder: Path, *, drawn: int) -> list[Case]:
             mixed = [rate ** (1, 4, 16)[at % 3] for at, rate in enumerate(mine)]
             columns = [(f"set {at % 3}",) for at in range(size)]
             made += [
-                Case(f"{name}, {size}", mine, untold[:size]),
-                Case(f"{name}, {size}, data set told", mine, [strata[row] for row in rows]),
-                Case(f"{name}, {size}, p^4", [rate**4 for rate in mine], untold[:size]),
-                Case(f"{name}, {size}, wrong ones long", mine, untold[:size], "wrong ones long"),
-                Case(f"{name}, {size}, p^4, wrong ones long", [rate**4 for rate in mine], untold[:size], "wrong ones long"),
-                Case(f"{name}, {size}, p | p^4 | p^16, strata told", mixed, columns),
-                Case(f"{name}, {size}, p | p^4 | p^16, untold", mixed, untold[:size]),
+                Case(f"{source}, {size}", mine, untold[:size]),
+                Case(f"{source}, {size}, data set told", mine, [strata[row] for row in rows]),
+                Case(f"{source}, {size}, p^4", [rate**4 for rate in mine], untold[:size]),
+                Case(f"{source}, {size}, wrong ones long", mine, untold[:size], "wrong ones long"),
+                Case(f"{source}, {size}, p^4, wrong ones long", [rate**4 for rate in mine], untold[:size], "wrong ones long"),
+                Case(f"{source}, {size}, a third each p, p^4, p^16, strata told", mixed, columns),
+                Case(f"{source}, {size}, a third each p, p^4, p^16, untold", mixed, untold[:size]),
             ]
     return made
 
@@ -194,6 +194,24 @@ def line(case: Case, *, seeds: int, in_flight: int) -> str:
     return "| " + " | ".join(cells) + " |"
 
 
+def plans(folder: Path, *, drawn: int) -> list[Case]:
+    """Pass rates from easy to hard, drawn with replacement to `drawn` prompts."""
+    made = []
+    for source, power in ((SOURCES[1], 1), (SOURCES[0], 1), (SOURCES[0], 4), (SOURCES[0], 16)):
+        rates = [rate**power for rate in random.Random(source).choices(recorded(folder, source)[0], k=drawn)]
+        made.append(Case(f"{source}{f', p^{power}' if power > 1 else ''}", rates, [()] * drawn))
+    return made
+
+
+def plan_line(case: Case, *, seeds: int, in_flight: int) -> str:
+    """What a run over prompts like these is planned with."""
+    spent = [run(Adaptive(want=WANT, at_most=AT_MOST), case, draw(case, seed), in_flight=in_flight, seed=seed) for seed in range(seeds)]
+    cells = [case.name, f"{np.mean(case.rates):.2f}", f"{np.mean([rate == 0 for rate in case.rates]):.2f}"]
+    for values in ([one.samples / one.kept for one in spent], [one.kept / len(case.rates) for one in spent]):
+        cells.append(f"{np.mean(values):.2f} ± {np.std(values, ddof=1):.2f}")
+    return "| " + " | ".join(cells) + " |"
+
+
 def check_fixed(case: Case) -> None:
     """The product's `Fixed` asks exactly as many as the column it is compared with."""
     spent = run(Fixed(samples=FIXED), case, draw(case, 0), in_flight=256, seed=0)
@@ -207,7 +225,13 @@ def main() -> None:
     parser.add_argument("--drawn", type=int, default=2000)
     parser.add_argument("--in-flight", type=int, default=256)
     parser.add_argument("--only", default="", help="part of the case names to run")
+    parser.add_argument("--plan", action="store_true", help="print samples per kept one and kept per prompt instead")
     settings = parser.parse_args()
+    if settings.plan:
+        print("| pass rates | mean | share of 0 | samples per kept one | kept per prompt |\n|---|---:|---:|---:|---:|")
+        for case in plans(settings.shared / "data", drawn=settings.drawn):
+            print(plan_line(case, seeds=max(2, settings.seeds), in_flight=settings.in_flight), flush=True)
+        return
     print("| case | naive | oracle | adaptive, samples | adaptive, tokens | / oracle | kept | covered |")
     print("|---|---|---|---|---|---|---|---|")
     for case in cases(settings.shared / "data", drawn=settings.drawn):
