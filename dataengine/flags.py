@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import inspect
+import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -41,16 +42,26 @@ def settings_of(parser: ArgumentParser, argv: list[str]) -> dict[str, Any]:
 
 def _with_nearest(message: str, parser: ArgumentParser) -> str:
     wrong = re.search(r"(?:nrecognized arguments: --|Option ')([\w.-]+)(\+?)", message)
-    if wrong is None:
-        return message.strip()
-    name, adds = wrong.groups()
     flags = [flag[2:] for action in parser._actions for flag in action.option_strings if flag.startswith("--") and "print_" not in flag]
+    if wrong is None:
+        return _no_list(message, flags) or message.strip()
+    name, adds = wrong.groups()
     if adds and name in flags:
         lists = [flag for flag in flags if flag.endswith("+")]
         return f"the setting {name!r} is not added to with a +; give all of it at once, a list as JSON: --{name} '[\"...\"]'" + (
             f". With a + there are: {', '.join(lists)}" if lists else ""
         )
     return f"there is no setting {name + adds!r}. {nearest(name, flags)}"
+
+
+def _no_list(message: str, flags: Sequence[str]) -> str | None:
+    """How a list is given, where the parser refuses a single text in many lines; None where it refuses something else."""
+    found = re.search(r"""Parser key "([\w.-]+)":.*?Expected a <class '(?:list|tuple)'>.*?[Vv]alue: (.*)""", message, re.DOTALL)
+    if found is None:
+        return None
+    name, given = found.groups()
+    each = f"`--{name}+ {given}` for each of its parts, or all at once " if f"{name}+" in flags else ""
+    return f"{name} is a list: {each}`--{name} '{json.dumps([given], ensure_ascii=False)}'`"
 
 
 def add_machine(parser: ArgumentParser) -> None:

@@ -85,6 +85,12 @@ def test_settings_come_from_a_file_and_flags_win(tmp_path: Path, recipe: str, ca
         (["run", "rejection", "--openai.urls+", "http://127.0.0.1:1/v1"], "give all of it at once, a list as JSON: --openai.urls '["),
         (["run", "rejection", "--openai.urls+=http://127.0.0.1:1/v1"], "With a + there are: "),
         (["run", "rejection", "--recording+", "f.jsonl"], "no setting 'recording+'. Did you mean 'recordings'"),
+        (
+            ["run", "rejection", "--recordings", "f.jsonl"],
+            "error: recordings is a list: `--recordings+ f.jsonl` for each of its parts, or all at",
+        ),
+        (["run", "rejection", "--evaluation", "f.jsonl"], "all at once `--evaluation '[\"f.jsonl\"]'`\n"),
+        (["run", "rejection", "--vllm.urls", "http://a:1"], "error: vllm.urls is a list: `--vllm.urls '[\"http://a:1\"]'`\n"),
         (["run", "tiny", "--seed", "x"], "Expected a <class 'int'>. Got value: x"),
         (["run"], "run wants a recipe first"),
         (["run", "nowhere.py:f"], "no recipe file"),
