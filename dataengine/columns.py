@@ -41,10 +41,10 @@ RESPONSE = (
     Column("prompt_tokens", pl.Int32, "tokens of the prompt"),
     Column("response_tokens", pl.Int32, "tokens generated; what a refinement or a person writes afterwards is not counted anew"),
     Column("model", pl.String, "name of the model that answered"),
-    Column("model_revision", pl.String, "content hash of its weights"),
+    Column("model_revision", pl.String, "content hash of its weights; null of a recording"),
     Column("sampling", pl.String, "how tokens were drawn, as JSON"),
     Column("engine", pl.String, "the program that decoded, with its version"),
-    Column("seed", pl.Int64, "seed of this very response"),
+    Column("seed", pl.Int64, "seed of this very response; null of a recording"),
 )
 
 REJECTION = (

@@ -15,7 +15,7 @@ from dataengine.machine import Machine
 from dataengine.run import run
 from dataengine.sampling.spending_policy import Fixed
 from dataengine.sources import head
-from dataengine.step import Model, Step, ancestors, rebuilt
+from dataengine.step import Model, Recording, Step, ancestors, rebuilt
 
 
 def is_source(step: Step) -> bool:
@@ -27,7 +27,7 @@ def limited(step: Step, rows: int) -> Step:
     """The same road with `rows` rows at most from every source."""
     if rows < 1:
         raise ValueError(f"--limit wants at least one row, got {rows}")
-    return rebuilt(step, lambda at: head(at, rows) if is_source(at) else at)
+    return rebuilt(step, lambda at: at.limited(rows) if isinstance(at, Recording) else head(at, rows) if is_source(at) else at)
 
 
 def plan(step: Step, root: Path) -> Iterator[str]:

@@ -21,7 +21,8 @@ SPLITS: dict[str, Callable[[str], tuple[str | None, str | None]]] = {"zero": spl
 """How reasoning and summary are told apart: think and answer tags, or thoughts and then a summary."""
 
 RECORDED = json.dumps({"recorded": True})
-"""What stands for the sampling of a recorded response: whoever recorded it knows how its tokens were drawn, we do not."""
+"""What stands for the sampling of a recorded response: whoever recorded it knows how its tokens were drawn, we do not.
+Nor do we know then which weights said it, nor by which seed."""
 UNANSWERED = ("prompt_too_long", "refused")
 """Finish reasons without a response."""
 
@@ -57,8 +58,9 @@ def response_rows(
 
 def response_row(prompt_id: str, prompt: str, stored: Mapping[str, Any], *, said_by: SaidBy) -> dict[str, Any]:
     """One stored response with the columns of RESPONSE and the id of its problem."""
-    sampling = RECORDED if stored["engine"].startswith(f"{REPLAYED},") else said_by.sampling_text
-    return finished({"prompt_id": prompt_id, **stored, "prompt": prompt, "sampling": sampling}, said_by=said_by)
+    replayed = stored["engine"].startswith(f"{REPLAYED},")
+    how = {"sampling": RECORDED, "model_revision": None, "seed": None} if replayed else {"sampling": said_by.sampling_text}
+    return finished({"prompt_id": prompt_id, **stored, **how, "prompt": prompt}, said_by=said_by)
 
 
 def finished(row: dict[str, Any], *, said_by: SaidBy) -> dict[str, Any]:

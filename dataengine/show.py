@@ -5,13 +5,14 @@ from __future__ import annotations
 import itertools
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from dataengine import shards
 from dataengine.columns import RESPONSE, schema
 from dataengine.explain import TEXTS, Trace, bars_of, scorers_of, scores
+from dataengine.inference.replay import REPLAYED
 from dataengine.reporting.funnel import funnel, rejections
 
 WIDTH = 600
@@ -112,22 +113,39 @@ def _news(at: Trace, known: set[str]) -> Iterator[str]:
         return
     news = {name for name, value in row.items() if name not in known and value is not None}
     if "source" in news:
-        file = settings.get("file") or settings.get("dataset") or "the source"
-        number = "" if row.get("source_row") is None else f", row {row['source_row']} of {file}"
-        yield f"source: {row['source']}{number}, licence {row.get('license') or 'not said'}"
-    if "response" in news or "sample" in news:
-        engine = row.get("engine") or "an engine that was not noted"
-        yield f"response: sample {row.get('sample')} of {row.get('model')}, revision {row.get('model_revision')}, by {engine}"
-        yield f"finished: {row.get('finish_reason')} after {row.get('response_tokens')} tokens"
-        yield f"sampling: {row.get('sampling')}, seed {row.get('seed')}"
+        yield f"source: {row['source']}{_place(row, settings)}, licence {row.get('license') or 'not said'}"
+    if news & {"response", "sample", "engine"}:
+        yield from _answered(row)
     judged, versions, bars = scores(row), scorers_of(at.manifest), bars_of(at.manifest)
     for name in (name for name in judged if name not in known or name in versions):
         value = "unjudged" if judged[name]["value"] is None else format(judged[name]["value"], ".3g")
         by, bar = versions.get(name), f", at least {bars[name]}" if name in bars else ""
         yield f"{name} {value}: {judged[name]['reason']}" + (f"  ({by['scorer']}, version {by['version']}{bar})" if by else "")
-    said = {"source", "source_row", "license", "dropped_by", "dropped_because", *RESPONSE_NAMES, *TEXTS, *judged}
+    said = {"source", "source_row", "recorded_in", "license", "dropped_by", "dropped_because", *RESPONSE_NAMES, *TEXTS, *judged}
     if others := [f"{name} {_short(row[name])}" for name in row if name in news - said and name != "prompt_id"]:
         yield ", ".join(others)
+
+
+def _place(row: dict[str, Any], settings: Mapping[str, Any]) -> str:
+    """Where in its file a row stands; of a recording the line, as its source is another than the file."""
+    if row.get("source_row") is None:
+        return ""
+    if row.get("recorded_in"):
+        return f", line {row['source_row'] + 1} of {row['recorded_in']}"
+    return f", row {row['source_row']} of {settings.get('file') or settings.get('dataset') or 'the source'}"
+
+
+def _answered(row: dict[str, Any]) -> Iterator[str]:
+    """Who said a response and how, as far as it is known; a replay answers for many models, and drew nothing."""
+    engine = row.get("engine") or ""
+    replayed = engine.startswith(REPLAYED)
+    said_by = {} if replayed else {" of ": row.get("model"), ", revision ": row.get("model_revision")}
+    yield f"response: sample {row.get('sample')}" + "".join(f"{word}{fact}" for word, fact in {**said_by, ", by ": engine}.items() if fact)
+    if row.get("finish_reason"):
+        tokens = row.get("response_tokens")
+        yield f"finished: {row['finish_reason']}" + ("" if tokens is None or (replayed and not tokens) else f" after {tokens} tokens")
+    if row.get("sampling"):
+        yield f"sampling: {row['sampling']}" + ("" if row.get("seed") is None else f", seed {row['seed']}")
 
 
 def _short(value: Any) -> str:

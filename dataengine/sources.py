@@ -65,7 +65,7 @@ def problems(
     if bad_lines not in ("stop", "reject"):
         raise ValueError(f"bad_lines is 'stop' or 'reject', got {bad_lines!r}")
     settings = {"file": Content(Path(file)), "columns": dict(columns or {}), "constants": dict(constants or {}), "bad_lines": bad_lines}
-    return Step(name=name, make=_make_from_file, settings=settings, version="4")
+    return Step(name=name, make=_make_from_file, settings=settings, version="5")
 
 
 def hub(
@@ -81,7 +81,7 @@ def hub(
     """Problems of a Hub dataset (or a local dataset folder), through `datasets`."""
     where = {"dataset": dataset, "split": split, "subset": subset, "revision": revision}
     settings = {**where, "columns": dict(columns or {}), "constants": dict(constants or {})}
-    return Step(name=name, make=_make_from_hub, settings=settings, version="4")
+    return Step(name=name, make=_make_from_hub, settings=settings, version="5")
 
 
 def gym(task: str, *, size: int, seed: int = 0, name: str = "problems", **task_settings: Any) -> Step:
@@ -269,7 +269,9 @@ def _no_such(ours: str, theirs: str, names: Iterable[str]) -> str:
 
 def _problem(raw: Mapping[str, Any], *, columns: Mapping[str, str], constants: Mapping[str, str], where: str) -> dict[str, Any]:
     mapped = {ours: raw.get(theirs) for ours, theirs in columns.items()}
-    row = of_our_types({**{key: value for key, value in raw.items() if key not in columns.values()}, **mapped, **constants})
+    told, used = {**mapped, **constants}, {theirs for ours, theirs in columns.items() if ours not in constants}
+    others = {aside(key, raw) if key in told else key: value for key, value in raw.items() if key not in used}
+    row = of_our_types({**others, **told})
     question = row.pop("question", None)
     if row.get("messages") is None:
         if not isinstance(question, str) or not question.strip():
@@ -302,7 +304,12 @@ def _messages(given: Any, *, where: str) -> list[dict[str, str]]:
 def of_our_types(row: Mapping[str, Any]) -> dict[str, Any]:
     """The row with `their_NAME` for a column that bears a name of ours but holds something else; NaN, as pandas has it, is null."""
     row = {name: None if is_nan(value) and not READ_LATER.get(name, pl.Float64()).is_float() else value for name, value in row.items()}
-    return {name if fits(name, value) else f"their_{name}": value for name, value in row.items()}
+    return {name if fits(name, value) else aside(name, row): value for name, value in row.items()}
+
+
+def aside(name: str, there: Mapping[str, Any]) -> str:
+    """What a column is called whose name another one needs: their_NAME, which is nothing that the row has already."""
+    return f"their_{name}" if f"their_{name}" not in there else aside(f"their_{name}", there)
 
 
 def fits(name: str, value: Any) -> bool:

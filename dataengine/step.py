@@ -102,6 +102,15 @@ class ModelHere(Model):
         return self.path
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Recording(Model):
+    """What models said once: it is replayed, whatever engine is chosen."""
+
+    def limited(self, rows: int) -> Recording:
+        """The first rows of each of its files alone."""
+        return replace(self, settings={**self.settings, "most_rows": rows})
+
+
 @dataclass(frozen=True)
 class _Weights:
     path: Path
@@ -147,10 +156,10 @@ def rebuilt(step: Step, change: Callable[[Step], Step]) -> Step:
     done: dict[str, Step] = {}
 
     def again(at: Step) -> Step:
-        if at.fingerprint not in done:
+        if at.folder not in done:  # as in `ancestors`
             inputs = {key: again(before) for key, before in at.inputs.items()}
             same = all(inputs[key] is at.inputs[key] for key in inputs)
-            done[at.fingerprint] = change(at if same else replace(at, inputs=inputs))
-        return done[at.fingerprint]
+            done[at.folder] = change(at if same else replace(at, inputs=inputs))
+        return done[at.folder]
 
     return again(step)

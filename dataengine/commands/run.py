@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import is_dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dataengine.flags import add_machine, machine_of, parser_of, settings_of
 from dataengine.names import nearest
+
+if TYPE_CHECKING:
+    from dataengine.machine import Machine
+    from dataengine.step import Step
 
 
 def command(argv: list[str]) -> None:
@@ -40,6 +45,7 @@ def _run_recipe(recipe: Callable[..., Any], chosen: dict[str, Any]) -> None:
 
     root, dry, limit, machine = chosen.pop("root"), chosen.pop("dry_run"), chosen.pop("limit"), machine_of(chosen)
     step = recipe(**chosen)
+    _refuse_unheard(step, machine)
     step = step if limit is None else limited(step, limit)
     if dry:
         print("\n".join(plan(step, root)))
@@ -53,3 +59,28 @@ def _run_recipe(recipe: Callable[..., Any], chosen: dict[str, Any]) -> None:
     print(f"{page or folder}" + (f" ({rows:,} rows)" if rows is not None else ""))
     if short := shortages(folder, root):
         raise ShortQuota("everything is made and kept, but there were too few rows for these quotas:\n  " + "\n  ".join(short))
+
+
+OF_ENGINES = ("engine", "device", "slots", "vllm", "openai")
+"""Settings of a machine that only an engine hears."""
+
+
+def _refuse_unheard(step: Step, machine: Machine) -> None:
+    """ValueError where an engine is set up and nothing but recordings would be asked."""
+    from dataengine.machine import Machine
+    from dataengine.step import Model, Recording, ancestors
+
+    models = [each for each in ancestors(step) if isinstance(each, Model)]
+    if models and all(isinstance(each, Recording) for each in models):
+        told, usual = (dict(_flat({name: getattr(each, name) for name in OF_ENGINES})) for each in (machine, Machine()))
+        if unheard := [f"--{name}" for name in told if told[name] != usual[name]]:
+            raise ValueError(
+                f"recordings are replayed and no engine is asked, so {', '.join(unheard)} would say nothing: leave out recordings, or "
+                f"{', '.join(unheard)}"
+            )
+
+
+def _flat(settings: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
+    """The flag of each setting, and its value."""
+    for name, value in settings.items():
+        yield from _flat(vars(value), f"{before}{name}.") if is_dataclass(value) else [(f"{before}{name}", value)]

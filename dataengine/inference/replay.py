@@ -19,6 +19,8 @@ REPLAYED = "replay"
 """How the version of this engine begins, as it stands in the rows: how tokens were drawn is not known of those."""
 DEFAULTS: dict[str, Any] = {"finish_reason": "stop", "prompt_tokens": 0, "response_tokens": 0, "model": REPLAYED}
 """What stands in for a column that a recording lacks, or some of its shards or rows."""
+READ = ("prompt", "response", "sample", *DEFAULTS)
+"""The columns of a recording that are replayed."""
 REASONS: dict[str, FinishReason] = {**ENDED, "prompt_too_long": "prompt_too_long", "refused": "refused"}
 """How recordings say that a response is over: our words, and those of servers."""
 
@@ -39,8 +41,9 @@ class ReplayEngine:
         shards = sorted(path.glob("*.parquet")) if path.is_dir() else [path]
         if not shards:
             raise ValueError(f"{path} holds no recorded responses: give a folder of .parquet files with the columns prompt and response")
-        read = pl.read_ndjson if path.suffix == ".jsonl" else pl.read_parquet
-        return cls.of_rows(pl.concat([read(shard) for shard in shards], how="diagonal_relaxed"), prefill=prefill)
+        scan = pl.scan_ndjson if path.suffix == ".jsonl" else pl.scan_parquet
+        found = [scan(shard).select(pl.selectors.by_name(*READ, require_all=False)) for shard in shards]
+        return cls.of_rows(pl.concat(found, how="diagonal_relaxed").collect(), prefill=prefill)
 
     @classmethod
     def of_rows(cls, rows: pl.DataFrame, *, prefill: str = "") -> ReplayEngine:

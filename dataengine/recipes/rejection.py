@@ -29,7 +29,6 @@ from dataengine.sample import sample
 from dataengine.sources import problems as problems_of_file
 from dataengine.step import Model, Step
 from dataengine.templates import QUESTION, R1_ZERO, Template
-from filters.answers import answer_matches
 from filters.count_tokens import count_tokens
 from filters.decontaminate import decontaminate
 from filters.format import zero_format
@@ -96,9 +95,9 @@ def rejection(
         constants: columns that are the same for every problem or recording, such as {"domain": "math", "license": "mit"}.
         model: a model folder, or the name of a model that servers of the engine `openai` have.
         revision: for a served model, whatever tells this version of it from the next.
-        recordings: JSONL files of what models said (columns `problem`, `gold`, `output`, and `verdict` where one was published; `thinking`,
-            `finish_reason` and all others are carried) instead of problems and a model; nothing is generated, and the card ends with the
-            agreement.
+        recordings: JSONL files of what models said (columns `problem`, `gold` or `checks`, `output`, and `verdict` where one was published;
+            `thinking`, `finish_reason` and all others are carried) instead of problems and a model; nothing is generated, and the card ends
+            with the agreement.
         template: chat (the model's own), messages (for services), r1_zero, question; auto takes the first that fits.
         temperature: of sampling. Not published for this stage; 1.0 spreads samples most.
         top_p: of sampling.
@@ -113,16 +112,18 @@ def rejection(
         student: tokenizer of the student (folder or tokenizer.json): the column `tokens` counts what it will be trained on.
         more: other parts of the mix, such as {"general": "general.jsonl"}, in any format that `dataengine bring` reads.
         quotas: YAML file of quotas or the name of a shipped one (r1_804745); without, everything that was kept is in the mix.
-        scale: multiplies the quotas.
+        scale: multiplies the quotas of `quotas`.
         seed: of sampling and mixing.
     """
     _check_told(locals())  # at this point the arguments alone
     judged = _judged(recordings, columns=columns, constants=constants) if recordings else None
     if judged:
-        kept = _over([*_bars(bars), Bar(scorer=answer_matches)], judged)
+        kept = _over([*_bars(bars), Bar(scorer=is_right)], judged)
     else:
         told = _template(template, model=model)
         tagged = told is R1_ZERO or not model
+        if not tagged and bars.format != Bars.format:
+            raise ValueError(f"the template {told.name} asks for no tags, {UNHEARD_FORMAT} --bars.format, or add --template r1_zero")
         kept = sample(
             _asked(problems, columns=columns, constants=constants, evaluation=evaluation, alike=alike, seed=seed),
             _model(model, revision=revision),
@@ -148,10 +149,15 @@ NOT_OF_THE_TINY_WORLD = ("columns", "constants", "revision", "max_tokens")
 """Settings of a file of problems, and of a model, that the tiny world has not."""
 
 
+UNHEARD_FORMAT = "so bars.format would say nothing: leave out"
+
+
 def _check_told(told: Mapping[str, Any]) -> None:
     """ValueError where a setting would not be heard; `told` are the arguments of `rejection`."""
     changed = {name for name, each in inspect.signature(rejection).parameters.items() if told[name] != each.default}
     pair = changed & {"problems", "model"}
+    if "scale" in changed and not told["quotas"]:
+        raise ValueError("scale multiplies quotas, and there are none, so it would say nothing: add --quotas FILE, or leave out --scale")
     if "recordings" in changed:
         if not told["recordings"]:
             raise ValueError("recordings is an empty list: name files, or leave it out for problems and a model, or the tiny world")
@@ -160,6 +166,8 @@ def _check_told(told: Mapping[str, Any]) -> None:
                 f"with recordings nobody is asked anything, so {', '.join(unheard)} would say nothing: leave out recordings, or "
                 f"{', '.join('--' + name for name in unheard)}"
             )
+        if told["bars"].format != Bars.format:
+            raise ValueError(f"recordings are asked for no tags, {UNHEARD_FORMAT} --bars.format")
     elif len(pair) == 1:
         [given] = pair
         lacking = "model" if given == "problems" else "problems"
@@ -175,7 +183,7 @@ def _check_told(told: Mapping[str, Any]) -> None:
 
 
 def _judged(files: Sequence[str], *, columns: dict[str, str] | None, constants: dict[str, str] | None) -> Step:
-    return score(replayed([Path(file) for file in files], columns=columns, constants=constants), [answer_matches], name="verdicts")
+    return score(replayed([Path(file) for file in files], columns=columns, constants=constants), [is_right], name="verdicts")
 
 
 def _asked(

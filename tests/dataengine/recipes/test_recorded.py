@@ -9,10 +9,14 @@ from typing import Any
 import pytest
 
 from dataengine import shards
+from dataengine.explain import trace
 from dataengine.machine import Machine
-from dataengine.recipes.recorded import problems_of, recording_of, replayed
+from dataengine.plan import limited
+from dataengine.recipes import recorded
+from dataengine.recipes.recorded import agreement, problems_of, recording_of, replayed
 from dataengine.recipes.rejection import rejection
 from dataengine.run import run
+from dataengine.show import trace_text
 
 SAID: dict[str, Any] = {
     "problem": "What is 1+2, in a sentence?",
@@ -54,6 +58,94 @@ def test_all_that_a_recording_says_is_in_its_row(tmp_path: Path) -> None:
     assert [row[name] for name in ("domain", "language", "license", "source")] == ["logic", "en", "mit", "sums"]
     assert [row[name] for name in ("difficulty", "meta", "published", "published_by", "model")] == ["hard", {"level": 3}, True, "them", "a"]
     assert (row["prompt"], row["their_prompt"]) == (SAID["problem"], "theirs")
+    assert (row["their_source"], row["recorded_in"], row["source_row"]) == ("elsewhere", "said.jsonl", 0)
+
+
+@pytest.mark.parametrize(
+    ("said", "found"),
+    [
+        ({"dataset": "sums", "source": "a@1:f"}, {"source": "sums", "their_source": "a@1:f"}),
+        ({"dataset": "sums", "source": "a", "their_source": "b"}, {"source": "sums", "their_their_source": "a", "their_source": "b"}),
+        ({"thinking": "T", "reasoning": "R"}, {"reasoning": "T", "their_reasoning": "R"}),
+        ({"thinking": "T", "reasoning_content": "C"}, {"reasoning": "T", "their_reasoning_content": "C"}),
+        ({"reasoning": "R", "reasoning_content": "R"}, {"reasoning": "R"}),
+        ({"thinking": "T", "output": "<think>O</think>3"}, {"reasoning": "O", "their_thinking": "T"}),
+        ({"verdict": True, "published": False}, {"published": True, "their_published": False}),
+        ({"verdict_by": "them", "published_by": "us"}, {"published_by": "them", "their_published_by": "us"}),
+        ({"recorded_in": "a", "source_row": 7, "model_revision": "b"}, {"their_recorded_in": "a", "their_source_row": 7, "source_row": 0}),
+        ({"source": 5, "their_source": "b", "dataset": None}, {"source": "said.jsonl", "their_their_source": 5, "their_source": "b"}),
+    ],
+)
+def test_no_column_of_a_recording_is_written_over(tmp_path: Path, said: dict[str, Any], found: dict[str, Any]) -> None:
+    [row] = read_back(tmp_path, {**SAID, **said})
+    assert {name: row[name] for name in found} == found
+
+
+def test_a_constant_and_a_mapped_column_write_over_nothing(tmp_path: Path) -> None:
+    line = {**SAID, "dataset": "sums", "domain": "logic", "license": "mit", "terms": "none"}
+    [row] = read_back(tmp_path, line, columns={"license": "terms"}, constants={"source": "here", "domain": "math"})
+    assert [row[name] for name in ("source", "dataset", "domain", "their_domain")] == ["here", "sums", "math", "logic"]
+    assert [row[name] for name in ("license", "their_license")] == ["none", "mit"]
+
+
+def test_many_recordings_lie_in_bounded_shards_with_the_same_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = [{**SAID, "problem": f"What is {n % 4} plus two?", "output": f"{n}", "meta": {"n": n}, **{f"only{n}": n}} for n in range(9)]
+    (tmp_path / "once").mkdir()
+    whole = read_back(tmp_path / "once", *lines)
+    monkeypatch.setattr(recorded, "SHARD_ROWS", 2)
+    assert read_back(tmp_path, *lines) == whole
+    shard_rows = [len(shards.read(path.parent)) for path in tmp_path.glob("runs/recorded-*/00000.parquet")]
+    assert (shard_rows, len(list(tmp_path.glob("runs/recorded-*/*.parquet")))) == ([9], 5)
+
+
+def test_the_road_of_a_recorded_row_says_no_more_than_is_known(tmp_path: Path) -> None:
+    lines = [SAID, {**SAID, "model": "b", "dataset": "sums", "output": "It is \\boxed{3}, I think of it so."}]
+    card = run(rejection(recordings=[str(written(tmp_path, *lines))]), tmp_path / "runs", machine=Machine(workers=1))
+    mixed = next((tmp_path / "runs").glob("mix-????????"))
+    [row] = [row for row in shards.read(mixed).to_dicts() if row["model"] == "b"]
+    told = "\n".join(trace_text(trace(mixed, row["row_id"])))
+    before, _, _ = told.partition("--- as it was last seen")
+    assert "source: sums, line 2 of said.jsonl, licence not said" in before
+    assert "response: sample 1 of b\n" in before
+    assert "response: sample 1, by replay, " in before
+    assert [wrong for wrong in ("a, b", "0 tokens", "seed", "None") if wrong in before] == []
+    assert (row["model_revision"], row["seed"]) == (None, None)
+    assert "| b | not said | replay" in (card / "README.md").read_text(encoding="utf-8")
+
+
+def test_an_id_of_a_recorded_row_stays_when_other_rows_join(tmp_path: Path) -> None:
+    (tmp_path / "more").mkdir()
+    [row] = read_back(tmp_path, SAID)
+    assert read_back(tmp_path / "more", SAID, {**SAID, "problem": "What is 5+5?"})[0]["row_id"] == row["row_id"]
+
+
+def test_programs_among_recordings_are_judged_by_their_checks(tmp_path: Path) -> None:
+    code = {"problem": "Write twice(n).", "checks": ["assert twice(3) == 6"], "model": "a", "verdict_by": "them"}
+    lines = [{**code, "output": f"```python\ndef twice(n):\n    return {n} * n\n```", "verdict": True} for n in (2, 3)]
+    run(rejection(recordings=[str(written(tmp_path, SAID, *lines))]), tmp_path / "runs", machine=Machine(workers=1))
+    judged = shards.read(next((tmp_path / "runs").glob("verdicts-????????")))
+    assert judged["is_right"].struct.field("value").to_list() == [1.0, 1.0, 0.0]
+    assert agreement(judged).rows() == [("them", 3, 2, 0, 1, 0)]
+
+
+def test_a_limit_takes_the_first_recordings_of_each_file(tmp_path: Path) -> None:
+    lines = [{**SAID, "problem": f"What is {n} plus two?"} for n in range(5)]
+    step = limited(replayed([written(tmp_path, *lines)]), 2)
+    assert len(shards.read(run(step, tmp_path / "runs", machine=Machine(workers=1)))) == 2
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ({"problem": "1+1?", "output": "2"}, "no 'gold' \\(the answer\\), and no 'checks' either; .* --columns.answer THEIR_NAME"),
+        ({"messages": "1+1?", "gold": "2", "output": "2", "role": "user"}, "no 'problem' .*; .* --columns.question THEIR_NAME"),
+        ({**SAID, "verdict": None, "published": "2024-01-01"}, "'published' is '2024-01-01'; a verdict is true, false or null"),
+        ({**SAID, "reasoning": ["a"]}, "'reasoning' is .*, a list"),
+    ],
+)
+def test_an_error_names_the_column_it_speaks_of_and_the_flag_that_maps_it(tmp_path: Path, line: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValueError, match=rf"said\.jsonl, line 1.* {said}"):
+        read_back(tmp_path, line)
 
 
 def test_two_recordings_of_one_problem_keep_what_each_says(tmp_path: Path) -> None:
@@ -90,7 +182,7 @@ def test_a_recording_that_was_cut_is_truncated_and_not_wrong(tmp_path: Path, thi
     [verdicts] = (tmp_path / "runs").glob("verdicts-????????")
     judged = shards.read(verdicts)
     assert judged["finish_reason"].to_list() == ["stop", "length"]
-    assert judged["answer_matches"].struct.field("reason")[1].startswith("truncated")
+    assert judged["is_right"].struct.field("reason")[1].startswith("truncated")
 
 
 def test_quotas_of_domain_and_language_and_of_thoughts_are_met_by_recordings(tmp_path: Path) -> None:
