@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import queue
 import threading
+import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -117,17 +118,18 @@ class Work:
         ended: queue.SimpleQueue[Future[Any]] = queue.SimpleQueue()
         for future in asked:
             future.add_done_callback(ended.put)
-        left, silence = len(asked), SECONDS_OF_SILENCE
+        left, silence, since = len(asked), SECONDS_OF_SILENCE, time.monotonic()
         while left:
             try:
-                future = ended.get(timeout=silence)
+                future = ended.get(timeout=max(0.0, since + silence - time.monotonic()))
             except queue.Empty:
-                under_way = [path.name for each, path in asked.items() if each.running()]
-                say(f"  {self.name}: nothing done for {silence:.0f} s; under way: {', '.join(under_way)}")
+                begun = [path.name for each, path in asked.items() if each.running()]  # in their order, the next few among them
+                under_way = ", ".join(begun[: self.machine.workers])
+                say(f"  {self.name}: nothing done for {time.monotonic() - since:.0f} s; under way: {under_way}")
                 silence *= 2
             else:
                 yield future
-                left, silence = left - 1, SECONDS_OF_SILENCE
+                left, silence, since = left - 1, SECONDS_OF_SILENCE, time.monotonic()
 
     def _note(self, landed: shards.Landed) -> None:
         shards.journal(self.folder, landed)

@@ -26,6 +26,11 @@ def _obey(response: str) -> None:
             while True:
                 with contextlib.suppress(Exception):
                     time.perf_counter()
+        case "system":
+            block = bytearray(1 << 24)
+            with open("/dev/zero", "rb", buffering=0) as zeros:  # noqa: PTH123  # unbuffered
+                while True:
+                    zeros.readinto(block)
         case "regex":
             CATASTROPHE.match("a" * 64)
         case "sleep":
@@ -65,9 +70,9 @@ def heavy(response: pl.Series) -> list[Score]:
 
 
 @scorer(deadline=DEADLINE)
-def loads_first(response: str) -> Score:
-    """Takes its time over the first row of a process."""
-    if not _loaded:
+def loads_late(response: str) -> Score:
+    """Takes its time over the first row of a process that has anything to judge."""
+    if response and not _loaded:
         until = time.thread_time() + 4 * DEADLINE
         while time.thread_time() < until:
             pass
