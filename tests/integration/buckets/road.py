@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import signal
 import sys
 import threading
@@ -57,7 +56,7 @@ def stand_still_at_a_check() -> None:
     def stands(self: store_lock.StoreLock) -> None:
         if not stood.is_set() and any(".log/" in name for name in self.store.sizes("responses")):
             stood.set()
-            os.kill(os.getpid(), signal.SIGSTOP)
+            signal.pthread_kill(threading.get_ident(), signal.SIGSTOP)  # this very thread, which else would go on for a moment
         check(self)
 
     store_lock.StoreLock.check = stands
