@@ -53,6 +53,13 @@ def test_a_road_is_walked_inputs_first_each_step_once() -> None:
     assert [step.name for step in ancestors(both)] == ["problems", "left", "right", "both"]
 
 
+def test_a_rebuilt_road_keeps_the_same_rows_under_two_names_apart() -> None:
+    easy, every = (rows([{"question": "1+1?"}], name=name) for name in ("easy", "all"))
+    both = Step(name="both", make=easy.make, inputs={"easy": easy, "all": every})
+    again = rebuilt(both, lambda step: replace(step, version="2"))
+    assert [step.name for step in ancestors(again)] == [step.name for step in ancestors(both)] == ["easy", "all", "both"]
+
+
 def test_a_rebuilt_road_keeps_what_was_not_changed() -> None:
     data = rows([{"question": "1+1?"}])
     end = keep(data, long_enough)
