@@ -58,7 +58,7 @@ def dedup(
         make=_make_signatures,
         inputs={"data": data},
         settings={"on": list(on), "near": similarity is not None},
-        version="3",  # that of bare words, dataengine/kernels/hashed_words.py
+        version="4",  # that of bare words, dataengine/kernels/hashed_words.py
     )
     settings = {"on": list(on), "similarity": similarity, "within": list(within), "prefer": prefer}
     return Step(name=name, make=_make, inputs={"data": data, "signatures": signatures}, settings=settings)

@@ -77,7 +77,7 @@ def decontaminate(
         "against": EvaluationSets(places), "on": list(on), "n": n, "fuzzy_on": list(fuzzy_on), "resembles": resembles,
         "drop_fuzzy": drop_fuzzy, "columns": named,
     }  # fmt: skip
-    return Step(name=name, make=_make, inputs={"data": data}, settings=settings, version="4")
+    return Step(name=name, make=_make, inputs={"data": data}, settings=settings, version="5")
 
 
 def _make(work: Work) -> None:
@@ -105,8 +105,8 @@ def _warn_of_prompts(work: Work, hits: pl.DataFrame, rows: int) -> None:
     for dataset, problem, count, prompts in worst.iter_rows():
         warn(
             f"{work.name}: {count:,} of {rows:,} rows hold words of {dataset}/{problem} ({prompts:,} prompts); read {work.folder / HITS}. "
-            "Where they are a prompt and no problem, name the column of the set's bare questions: columns={'question': NAME}; where they are "
-            "the template of many problems, raise n"
+            "Where they are a prompt and no problem, name the column of the set's bare questions: columns={'question': NAME}; where they "
+            "are the template of many problems, raise n"
         )
 
 

@@ -64,7 +64,7 @@ class Index:
     """Entry of each question without an n-gram, by the hash of its words: a text that is nothing else is found."""
 
 
-@batch_scorer(version="4")
+@batch_scorer(version="5")
 def not_leaked(response: pl.Series, *, against: Path, n: int = 10) -> list[Score]:
     """1 for a text without a run of `n` words of the problems in `against`, else 0 with the longest run named.
 

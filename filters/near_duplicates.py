@@ -12,7 +12,7 @@ from dataengine.kernels.minhash import BINS, Sieve, signatures_of
 from dataengine.score import Score, batch_scorer
 
 
-@batch_scorer(together=True, version="2")
+@batch_scorer(together=True, version="3")
 def not_near_duplicate(response: pl.Series, *, similarity: float = 0.8) -> list[Score]:
     """1 for a text that is less than `similarity` alike to every earlier kept text, else 1 - their similarity.
 

@@ -4,9 +4,10 @@ There are two readings of a word:
 
 * A *written* word is what stands between white space (Python's `str.split`), with all its signs: repetition counts these.
 * A *bare* word is a run of letters and digits without case, accents and width, so that `Café,` and `CAFE` are one: leaks and
-  near-duplicates compare these. What lies between them (space, punctuation, LaTeX signs, `<sup>` and `<sub>`) does not matter, nor do
-  soft hyphens and zero-width characters inside a word. LaTeX commands that only set type (`\\left`, `\\mathrm`) and HTML's names of
-  signs (`&nbsp;`) are signs, too, `\\dfrac` is `\\frac`, and a character written as `\\u4e2d` or `&#20013;` is that character. A
+  near-duplicates compare these. What lies between them (space, punctuation, LaTeX signs, HTML tags) does not matter, nor do
+  soft hyphens and zero-width characters inside a word. LaTeX commands that only set type (`\\left`, `\\mathrm`), HTML's names of
+  signs (`&nbsp;`) and line breaks and tabs written as `\\n` and `\\t` are signs, too, `\\dfrac` is `\\frac`, and a character written as
+  `\\u4e2d`, `\\x61` or `&#20013;` is that character. A
   character that stands for several letters is these (a ligature is its letters, a Korean syllable its jamo), and raised or lowered digits
   are a word of their own, so that `x²` is `x^2`.
 
@@ -43,16 +44,23 @@ UNSEEN = (0x00AD, 0x200B, 0x200C, 0x200D, 0x2060, 0xFEFF)
 RAISED_RANGES = ((0x00B2, 0x00B3), (0x00B9, 0x00B9), (0x2070, 0x209C))
 MANY = 0x110000
 """A folded letter from here on is a number in the table of characters that stand for several letters."""
-VERSION = "3"
+VERSION = "4"
 """Raised when a text has other bare words."""
 SET_TYPE = """left middle right limits nolimits quad qquad dots ldots cdots dotsb dotsc noindent nonumber
 displaystyle textstyle scriptstyle scriptscriptstyle big bigl bigm bigr Big Bigl Bigm Bigr bigg biggl biggm biggr Bigg Biggl Biggm Biggr
-text textrm textbf textit textsf texttt textnormal textup mbox hbox emph rm bf it sf tt boldsymbol bm ensuremath
+text textrm textbf textit textsf texttt textnormal textup mbox hbox emph underline rm bf it sf tt boldsymbol bm ensuremath
 mathrm mathbf mathit mathsf mathtt mathbb mathcal mathfrak mathscr mathnormal operatorname mathop mathrel mathbin"""
 """LaTeX commands that say how something looks, not what it is."""
 ENTITIES = "nbsp amp lt gt quot apos lsquo rsquo ldquo rdquo ndash mdash hellip thinsp ensp emsp minus times middot bull"
 """HTML's names of signs: none of them is a letter."""
-LONGEST_NAME, SLOTS = 20, 512
+TAGS = """a b blockquote br center code del div em font hr i img ins li mark ol p pre s small span strong sub sup table tbody td th thead
+tr tt u ul"""
+"""HTML elements, whose tags are signs: as `<b>`, `</b>`, `<br/>`, or with an attribute in quotes."""
+COMMANDS = """nabla natural ne nearrow neg neq newcommand newline nexists ngeq nless ni nleq nmid norm not notin nparallel nprec nsim
+nsubseteq nsucc nu null nwarrow tag tan tanh tau tbinom textcolor textdegree textgreater textless textsubscript textsuperscript tfrac
+therefore theta thickapprox thicksim thinspace tilde times to top triangle trianglelefteq trianglerighteq twoheadrightarrow"""
+"""LaTeX commands that begin with n or t: any other letters behind `\\n` and `\\t` stand behind a line break or a tab."""
+LONGEST_NAME, LONGEST_TAG, SLOTS = 20, 200, 512
 ESCAPES = 1
 """What the table of ASCII letters says of signs behind which a name or a number may stand: a backslash, `&` and `<`."""
 
@@ -177,10 +185,11 @@ def several() -> tuple[np.ndarray, np.ndarray]:
 
 @functools.cache
 def _silent_names() -> np.ndarray:
-    """uint64 hashes of `\\left`, `&nbsp` and the others, each at the first free slot from that of its first bits on; 0 is free."""
+    """uint64 hashes of `\\left`, `&nbsp`, `<b` and, as `!nu`, of COMMANDS, each at the first free slot from that of its first bits on;
+    0 is free."""
     names_T = np.zeros(SLOTS, dtype=np.uint64)
-    for name in (*(f"\\{each}" for each in SET_TYPE.split()), *(f"&{each}" for each in ENTITIES.split())):
-        hashed, _ = _name(np.frombuffer(name.encode(), dtype=np.uint8))
+    for name in (f"{sign}{each}" for sign, its in zip("\\&<!", (SET_TYPE, ENTITIES, TAGS, COMMANDS), strict=True) for each in its.split()):
+        hashed, _ = _name(np.frombuffer(name.encode(), dtype=np.uint8), ord(name[0]))
         slot = int(hashed >> np.uint64(55))
         while names_T[slot]:
             slot = (slot + 1) % SLOTS
@@ -243,7 +252,7 @@ def _scan_bare(
                 if letter <= ESCAPES:
                     kind = SEPARATOR
                     if letter:
-                        code, more = _escape(data_B[at - 1 : min(end, at + LONGEST_NAME)], names_T)
+                        code, more = _escape(data_B[at - 1 : min(end, at + (LONGEST_TAG if code == 0x3C else LONGEST_NAME))], names_T)
                         kind, letter = kind_C[code], np.uint64(fold_C[code])
                         at, size = at + more, 1 + more
             else:
@@ -283,32 +292,49 @@ def _escape(text_B: np.ndarray, names_T: np.ndarray) -> tuple[np.int64, int]:
     """(code point, further bytes) of what begins with a backslash, `&` or `<`: a character by its number, or a sign."""
     sign = np.int64(text_B[0])
     if sign == 0x3C:
-        return sign, _tag(text_B[1:6])
-    if len(text_B) > 2 and sign == 0x5C and text_B[1] == 0x75:
-        code, digits = _number(text_B[2:6], 16)
-        if digits == 4:
-            return code, 5
+        return sign, _tag(text_B, names_T)
+    if len(text_B) > 2 and sign == 0x5C and (text_B[1] == 0x75 or text_B[1] == 0x78 or text_B[1] == 0x55):
+        wanted = 4 if text_B[1] == 0x75 else 2 if text_B[1] == 0x78 else 8
+        code, digits = _number(text_B[2 : 2 + wanted], 16)
+        if digits == wanted and code < MANY:
+            return code, 1 + wanted
     if len(text_B) > 3 and sign == 0x26 and text_B[1] == 0x23:
         begin, base = (3, 16) if text_B[2] | 0x20 == 0x78 else (2, 10)
         code, digits = _number(text_B[begin : begin + 7], base)
         ends = begin + digits
         return (code, ends) if digits and code < MANY and ends < len(text_B) and text_B[ends] == 0x3B else (sign, 0)
-    hashed, letters = _name(text_B)
-    slot = np.int64(hashed >> np.uint64(55))
-    while names_T[slot] and names_T[slot] != hashed:
-        slot = (slot + 1) % SLOTS
-    if names_T[slot]:
+    hashed, letters = _name(text_B, sign)
+    if _known(hashed, names_T):
         return sign, letters if sign == 0x5C or (letters + 1 < len(text_B) and text_B[letters + 1] == 0x3B) else 0
+    if sign == 0x5C and letters and _breaks(text_B, letters, names_T):
+        return sign, 1
     style = letters == 5 and sign == 0x5C and text_B[2] == 0x66 and text_B[3] == 0x72 and text_B[4] == 0x61 and text_B[5] == 0x63
     return sign, 1 if style and text_B[1] in (0x63, 0x64, 0x74) else 0  # cfrac, dfrac and tfrac are frac
 
 
 @compiled
-def _name(text_B: np.ndarray) -> tuple[np.uint64, int]:
-    """(hash of a sign and the ASCII letters behind it, how many letters)."""
-    hashed, letters = (HASH ^ np.uint64(text_B[0])) * HASH, 0
-    while letters + 1 < len(text_B) and 0x61 <= text_B[letters + 1] | 0x20 <= 0x7A:
-        hashed = (hashed ^ np.uint64(text_B[letters + 1])) * HASH
+def _breaks(text_B: np.ndarray, letters: int, names_T: np.ndarray) -> bool:
+    """Whether a backslash and letters begin with a line break or a tab and are no command."""
+    if text_B[1] != 0x6E and text_B[1] != 0x74:
+        return text_B[1] == 0x72 and letters == 1
+    return letters == 1 or not _known(_name(text_B, 0x21)[0], names_T)
+
+
+@compiled
+def _known(hashed: np.uint64, names_T: np.ndarray) -> bool:
+    slot = np.int64(hashed >> np.uint64(55))
+    while names_T[slot] and names_T[slot] != hashed:
+        slot = (slot + 1) % SLOTS
+    return names_T[slot] == hashed
+
+
+@compiled
+def _name(text_B: np.ndarray, sign: int) -> tuple[np.uint64, int]:
+    """(hash of a sign and the ASCII letters behind the first byte, those of a tag in lower case, how many letters)."""
+    hashed, letters = (HASH ^ np.uint64(sign)) * HASH, 0
+    fold = np.uint8(0x20) if sign == 0x3C else np.uint8(0)
+    while letters + 1 < min(len(text_B), LONGEST_NAME) and 0x61 <= text_B[letters + 1] | 0x20 <= 0x7A:
+        hashed = (hashed ^ np.uint64(text_B[letters + 1] | fold)) * HASH
         letters += 1
     return mixed(hashed), letters
 
@@ -326,12 +352,21 @@ def _number(text_B: np.ndarray, base: int) -> tuple[np.int64, int]:
 
 
 @compiled
-def _tag(after_B: np.ndarray) -> int:
-    """Bytes of `sup>`, `/sup>`, `sub>` or `/sub>` behind a `<`; 0 where something else stands there."""
-    slash = 1 if len(after_B) and after_B[0] == 0x2F else 0
-    if len(after_B) < slash + 4 or after_B[slash] != 0x73 or after_B[slash + 1] != 0x75 or after_B[slash + 3] != 0x3E:
+def _tag(text_B: np.ndarray, names_T: np.ndarray) -> int:
+    """Bytes behind the `<` of a tag of TAGS; 0 where something else stands there."""
+    slash = 1 if len(text_B) > 1 and text_B[1] == 0x2F else 0
+    hashed, letters = _name(text_B[slash:], 0x3C)
+    at = slash + letters + 1
+    if not letters or not _known(hashed, names_T) or at >= len(text_B):
         return 0
-    return slash + 4 if after_B[slash + 2] == 0x70 or after_B[slash + 2] == 0x62 else 0
+    begin, named = at, False
+    while at < len(text_B) and text_B[at] != 0x3E and text_B[at] != 0x3C and text_B[at] != 0x0A and text_B[at] < 0x80:
+        named |= text_B[at - 1] == 0x3D and (text_B[at] == 0x22 or text_B[at] == 0x27)
+        at += 1
+    if at >= len(text_B) or text_B[at] != 0x3E:
+        return 0
+    closed = text_B[at - 1] == 0x2F and (at == begin + 1 or (at == begin + 2 and text_B[begin] == 0x20))
+    return at if at == begin or closed or (named and text_B[begin] == 0x20) else 0
 
 
 @compiled

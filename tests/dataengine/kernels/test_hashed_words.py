@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from dataengine.kernels import hashed_words
 from dataengine.kernels.hashed_words import (
+    COMMANDS,
     ENTITIES,
     LETTER,
     MARK,
@@ -23,6 +24,7 @@ from dataengine.kernels.hashed_words import (
     SEPARATOR,
     SET_TYPE,
     SPACE,
+    TAGS,
     UNSEEN,
     bare_words_of,
     character_tables,
@@ -32,6 +34,7 @@ from dataengine.kernels.hashed_words import (
 )
 
 SIGNS = (*"aB1 .,\n\t中の한é\u0301Ａ²₀'_$\\ßﬁ\u00ad\u200b\u1112\u1161<&", r"\left", r"\tfrac", "&nbsp;")
+SIGNS = (*SIGNS, "<b>", "</P>", "<br />", '<a href="x">', "<i ", '="', ">", r"\n", r"\t", r"\nu", r"\r")
 TEXTS = st.lists(st.lists(st.sampled_from(SIGNS) | st.characters(exclude_categories=["Cs"]), max_size=40).map("".join), max_size=6)
 
 
@@ -52,7 +55,10 @@ def bare(text: str) -> list[str]:
     """The definition: runs of letters and digits, folded, without marks; a CJK character, and a run of raised digits, by itself."""
     kind_C, found = character_tables()[0], []
     parts = {LETTER: "letter", RAISED: "raised"}
-    names = rf"</?su[bp]>|\\({'|'.join(SET_TYPE.split())})(?![A-Za-z])|&({'|'.join(ENTITIES.split())});|\\[cdt](?=frac(?![A-Za-z]))"
+    tags, commands = "|".join(TAGS.split()), "|".join(COMMANDS.split())
+    names = rf"<(?i:/?({tags}))( ?/| [^<>\n\x80-\U0010ffff]*=[\"'][^<>\n\x80-\U0010ffff]*)?>|"
+    names += rf"\\({'|'.join(SET_TYPE.split())})(?![A-Za-z])|&({'|'.join(ENTITIES.split())});|\\[cdt](?=frac(?![A-Za-z]))|"
+    names += rf"\\(?!({commands})(?![A-Za-z]))[nt]|\\r(?![A-Za-z])"
     seen = [(kind_C[ord(c)], c) for c in re.sub(names, ".", text) if kind_C[ord(c)] != MARK]
     for kind, run in itertools.groupby(seen, lambda each: parts.get(each[0], each[0])):
         spelled = [folded(character) for _, character in run]
@@ -100,6 +106,10 @@ SAME = [
     ("Ⅷ", "viii"), ("\u212b", "Å"), ("a < b", "a b"), ("a<sup b", "a sup b"), ("a<sum>b", "a sum b"), ("<", ""), ("a</", "a"),
     (r"\left( \dfrac{1}{2} \right)", r"(\frac 1 2)"), (r"\mathrm{x}\quad\text{ if } 3", "x if 3"), (r"\Bigl[ a\bigg", "[a"),
     ("a&nbsp;b&amp;c&lt;", "a b & c <"), ("caf\\u00e9 \\u4e2d\\u6587", "café 中文"), ("caf&#233; &#x4E2D;&#20013;", "café 中中"),
+    ("<p>so <b>bold</b>,<br/>and<BR />on</p>", "so bold, and on"), ('<span class="x">a</span><a href=\'y z\'>b</a>', "a b"),
+    ("a<b and c>d", "a b and c d"), ("a<b", "a b"), ("a<b\n>c", "a b c"), ("a<think>b", "a think b"), ("<b é='x'>", "b é x"),
+    (r"one\ntwo\tthree\n\n4\r\n5\nAnd", "one two three 4 5 and"), (r"\nu\theta\times\neq", "nu theta times neq"),
+    (r"c\x61f\xe9 \U00000061\U0001F600b", "café a b"), (r"\underline{one} two", "one two"),
 ]  # fmt: skip
 
 
@@ -112,6 +122,7 @@ def test_bare_words_have_no_case_accent_width_or_punctuation_and_one_spelling(on
 OTHERS = [
     ("x²", "x2"), ("각", "가"), ("sup", "<sup>"), ("½", "12"), ("foo bar", "foobar"), (r"\lefty", ""), (r"\nu", "u"), ("&nbsp", ""),
     ("R&lt", "R"), (r"\u12", "12"), ("&#;", "1"), ("&#9999999;", ""), (r"\left", "left"), (r"\frac", ""),
+    ("<x>", ""), ("<b", ""), (r"\nu", ""), (r"\x6", "x"), (r"\U00110000", ""), (r"\r2", "r2"), (r"\rho", "ho"),
 ]  # fmt: skip
 
 
@@ -130,6 +141,10 @@ def test_a_word_with_silent_and_raised_characters_stands_where_it_is_seen() -> N
     words = bare_words_of(pl.Series([text]))
     seen = [text[start:stop] for start, stop in zip(words.start_V, words.stop_V, strict=True)]
     assert seen == ["a", "frac", "é&#233;", r"\u4e2d", r"\u00e9"]
+    text = r"<b>é</b>\nnext<br />c\x61f <i class='x'>on"
+    words = bare_words_of(pl.Series([text]))
+    seen = [text[start:stop] for start, stop in zip(words.start_V, words.stop_V, strict=True)]
+    assert seen == ["é", "next", r"c\x61f", "on"]
 
 
 def test_white_space_is_that_of_python() -> None:
