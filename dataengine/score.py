@@ -23,6 +23,7 @@ from dataengine.deadline import DEADLINE, Clock, TooLate, timed
 from dataengine.errors import DiskFull, Stopped
 from dataengine.lines import whole
 from dataengine.names import nearest
+from dataengine.not_installed import not_installed
 from dataengine.progress import say
 
 SCORE = pl.Struct({"value": pl.Float32, "reason": pl.String})
@@ -32,8 +33,6 @@ ERROR = "scorer error: "
 """How the reason of a row begins whose scorer raised."""
 PIECE = 32
 """Rows that a batch scorer gets together once it was too late over more of them: from there on the row that is to blame is near."""
-NO_ROWS_FAULT = (ImportError, DiskFull, Stopped)
-"""What no row is to blame for, whatever it is that judges."""
 OF_ALL_ROWS = (ValueError, OSError, AssertionError)
 """What a batch scorer raises over its settings, its files or its code: no row is to blame, and none is judged."""
 
@@ -211,9 +210,9 @@ class _Judging:
                 scores.append(self.clock.call(call, first=number))
             except TooLate:
                 scores.append(self._too_late(number))
-            except NO_ROWS_FAULT:
-                raise
             except Exception as error:  # the scorer boundary: one bad row is data, not a crash
+                if no_rows_fault(error):
+                    raise
                 scores.append(Score(None, f"{ERROR}{type(error).__name__}: {error}"))
         return scores
 
@@ -227,7 +226,7 @@ class _Judging:
         except TooLate:
             return [self._too_late(first)] if count == 1 else self._parts(first, count, size=min(PIECE, -(-count // 2)))
         except Exception as error:  # the scorer boundary: the row that is to blame is found by halving
-            if self.scorer.together or isinstance(error, (*OF_ALL_ROWS, *NO_ROWS_FAULT)):
+            if self.scorer.together or isinstance(error, OF_ALL_ROWS) or no_rows_fault(error):
                 raise
             if count == 1:
                 return [Score(None, f"{ERROR}{type(error).__name__}: {error}")]
@@ -269,6 +268,11 @@ class _Judging:
     def _arguments(self, row: Sequence[Any]) -> list[Any]:
         there = dict(zip(self.given, row, strict=True))
         return [there.get(name, self._parameters[name].default) for name in self.scorer.columns]
+
+
+def no_rows_fault(error: Exception) -> bool:
+    """Whether no row is to blame, whatever it is that judges."""
+    return isinstance(error, (DiskFull, Stopped)) or not_installed(error)
 
 
 def _content(path: Path) -> str:

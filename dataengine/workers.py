@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import Any
 
 from dataengine.errors import Stopped
+from dataengine.not_installed import not_installed
 
 MESSAGE = struct.Struct("<4sI")
 CHUNK = 16
@@ -253,8 +254,7 @@ def _work(connection: Connection, function: Callable[[Any], Any], memory: int) -
             for question in connection.recv():
                 answer = function(question)
                 connection.send((answer, time.process_time()))
-    except ModuleNotFoundError as error:  # other ImportErrors come from short memory too
-        connection.send((_Unable(str(error)), time.process_time()))
-        os._exit(1)
-    except BaseException:  # the worker boundary: whatever it was, the parent sees a closed connection
+    except BaseException as error:  # the worker boundary: whatever it was, the parent sees a closed connection
+        if not_installed(error):
+            connection.send((_Unable(str(error)), time.process_time()))
         os._exit(1)

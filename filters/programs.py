@@ -14,7 +14,7 @@ from typing import Any
 
 import polars as pl
 
-from dataengine.score import ERROR, NO_ROWS_FAULT, Score, batch_scorer
+from dataengine.score import ERROR, Score, batch_scorer, no_rows_fault
 from filters.running.code_blocks import last_block
 from filters.running.program_languages import LANGUAGES, Language
 from filters.running.program_output import CHECKERS, Checker
@@ -133,9 +133,9 @@ def _guarded(judged: Callable[[], Judgement | Score]) -> Judgement | Score:
     """The scorer boundary: one bad row is data; no walls at all, or something that is not installed, is a matter for the user."""
     try:
         return judged()
-    except NO_ROWS_FAULT:
-        raise
     except Exception as error:
+        if no_rows_fault(error):
+            raise
         return Score(None, f"{ERROR}{type(error).__name__}: {error}")
 
 

@@ -135,6 +135,38 @@ def test_what_is_not_installed_or_cannot_go_on_is_no_rows_fault_and_stops_the_ru
         judge.score(pl.DataFrame({"response": ["fine", "walls"]}))
 
 
+@scorer
+def runs_it(response: str) -> Score:
+    exec(response)
+    return Score(1.0, "fine")
+
+
+@batch_scorer
+def runs_all(response: pl.Series) -> list[Score]:
+    return [runs_it.function(text) for text in response]
+
+
+@pytest.mark.parametrize("judge", [runs_it, runs_all])
+@pytest.mark.parametrize("program", ["import made_up", "import importlib; importlib.import_module('made_up')", "from math import made_up"])
+def test_a_module_that_a_row_made_up_is_that_rows_matter(judge: Scorer, program: str) -> None:
+    scored = judge.score(pl.DataFrame({"response": ["x = 1", program, "x = 2"]})).to_list()
+    assert [each["value"] for each in scored] == [1.0, None, 1.0]
+    assert scored[1]["reason"].startswith("scorer error: ")
+
+
+def test_a_scorers_own_module_that_lacks_another_stops_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "lacks_another.py").write_text("import a_module_that_nobody_has\n")
+    monkeypatch.syspath_prepend(tmp_path)
+
+    @scorer
+    def loads_late(response: str) -> Score:
+        importlib.import_module("lacks_another")
+        return Score(1.0, response)
+
+    with pytest.raises(Stopped, match=r"loads_late cannot judge at all: .*nobody_has"):
+        loads_late.score(pl.DataFrame({"response": ["x"]}))
+
+
 def test_a_scorer_pickles_with_its_settings() -> None:
     again = pickle.loads(pickle.dumps(has_letter.with_(letter="b")))
     assert again == has_letter.with_(letter="b")

@@ -29,6 +29,8 @@ def answer(question: object) -> object:
                 pass
         case "sleep":
             time.sleep(60)
+        case "made up":
+            exec("import made_up")
         case "doze":
             time.sleep(0.3)
         case "die":
@@ -168,7 +170,7 @@ def test_what_is_not_installed_stops_the_run_and_is_no_questions_fault() -> None
     pool = Workers(TARGET, count=1, memory=1 << 30)
     with pytest.raises(Stopped, match=r"can answer nothing here .*a_module_that_nobody_has.*: install"):
         pool.ask([1, "import", 2], deadline=5)
-    assert pool.ask([3], deadline=5) == [9]
+    assert pool.ask([3, "made up", 4], deadline=5) == [9, Lost("worker died (out of memory?)"), 16]
     pool.close()
 
 
