@@ -8,6 +8,7 @@ is told by the bucket's name, see DIALECTS; a bucket whose name begins with DENI
 
 from __future__ import annotations
 
+import io
 import sys
 import threading
 from collections.abc import Callable, Iterable
@@ -43,18 +44,16 @@ class Spoken:
 
     def __call__(self, request: dict[str, Any], start: Start) -> Iterable[bytes]:
         """One request."""
+        _hear_out(request)
         place = request["PATH_INFO"].lstrip("/")
         if place.startswith(DENIES) and LET_IN not in request.get("HTTP_AUTHORIZATION", ""):
-            return _error(
-                request, start, "403 Forbidden", "InvalidAccessKeyId", "The AWS Access Key Id you provided does not exist in our records"
-            )
+            return _error(start, "403 Forbidden", "InvalidAccessKeyId", "The AWS Access Key Id you provided does not exist in our records")
         conditional = request["REQUEST_METHOD"] == "PUT" and CONDITION in request
         if not conditional:
             return self._answer(request, start)
         dialect = next((each for each in DIALECTS if place.startswith(each)), "")
         if dialect == "refuses":
             return _error(
-                request,
                 start,
                 "501 Not Implemented",
                 "NotImplemented",
@@ -62,7 +61,7 @@ class Spoken:
             )
         if dialect == "conflicts" and place not in self.seen:
             self.seen.add(place)
-            return _error(request, start, "409 Conflict", "ConditionalRequestConflict", "Retry the upload")
+            return _error(start, "409 Conflict", "ConditionalRequestConflict", "Retry the upload")
         if dialect == "ignores":
             del request[CONDITION]
         with self.one_at_a_time:
@@ -71,7 +70,7 @@ class Spoken:
             said: list[Any] = []
             answer = list(self._answer(request, lambda *told: said.extend(told)))
             if said[0].startswith("412"):
-                return _error(request, start, "412 Precondition Failed", "PreconditionFailed", PRECONDITION)
+                return _error(start, "412 Precondition Failed", "PreconditionFailed", PRECONDITION)
             start(*said)
             return answer
 
@@ -83,9 +82,17 @@ class Spoken:
         return self.moto(request, once)
 
 
-def _error(request: dict[str, Any], start: Start, status: str, code: str, message: str) -> list[bytes]:
-    """An answer in words; what was sent is read first, or closing the connection would reset it before the client has the answer."""
-    request["wsgi.input"].read(int(request.get("CONTENT_LENGTH") or 0))
+def _hear_out(request: dict[str, Any]) -> None:
+    """Read what is sent, once and before anything else.
+
+    Nobody waits for a slow client then, and an answer that is not moto's does not reset the connection before the client has it.
+    """
+    if length := int(request.get("CONTENT_LENGTH") or 0):
+        request["wsgi.input"] = io.BytesIO(request["wsgi.input"].read(length))
+
+
+def _error(start: Start, status: str, code: str, message: str) -> list[bytes]:
+    """An answer in words."""
     body = ERROR.format(code=code, message=message).encode()
     start(status, [("Content-Type", "application/xml"), ("Content-Length", str(len(body)))])
     return [body]
