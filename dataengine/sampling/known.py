@@ -65,7 +65,7 @@ class Known:
         prompts = np.zeros(len(groups), dtype=np.int64)  # whole numbers: their sum has no order
         for stratum, records in tally.records.items():
             prompts[number[self.rates.group_of(stratum)]] += sum(records.values())
-        weight = prompts + 1e-9
+        weight = prompts.astype(np.float64) + 1e-9
         lengths = {group: _within(tally.lengths, group) for group in groups}
         tokens = np.array([costs(lengths[group], lengths[()]) for group in groups])
         self.unit = sum(lengths[()].tokens.values()) / lengths[()].responses if lengths[()].responses else 1.0

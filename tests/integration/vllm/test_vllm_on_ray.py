@@ -21,6 +21,7 @@ import pytest
 from tests.integration.ray import cluster as clusters
 from tests.integration.ray.cluster import QUIET, Cluster
 from tests.integration.ray.drivers import STARTED, stored_keys
+from tests.integration.ray.hold import held, let_go
 from tests.integration.vllm.conftest import BASE, group
 
 pytestmark = [
@@ -52,11 +53,12 @@ def cluster(vllm_python: str, place: Path) -> Iterator[Cluster]:
         made.close()
 
 
-def start(place: Path, root: str, *settings: str) -> subprocess.Popen[bytes]:
-    """`dataengine run rejection` in the driver's folder, of the model that lies there."""
+def start(place: Path, root: str, *settings: str, hold: Path | None = None) -> subprocess.Popen[bytes]:
+    """`dataengine run rejection` in the driver's folder, of the model that lies there; its engines are held in a folder if there is one."""
     model = f"tiny-{os.getpid()}"
     given = ["run", "rejection", "--root", root, "--problems", "problems.jsonl", "--model", model, *ASKED, *settings]
-    command = [sys.executable, "-c", "import sys; from dataengine.cli import main; sys.exit(main())", *given]
+    program = ["-m", "tests.integration.ray.held_engine", str(hold)] if hold else ["-m", "dataengine.cli"]
+    command = [sys.executable, *program, *given]
     with (place / f"{root}.log").open("ab") as said:
         STARTED.append(subprocess.Popen(command, cwd=place, env={**os.environ, **QUIET}, stdout=said, stderr=said))
     return STARTED[-1]
@@ -108,8 +110,10 @@ def test_servers_driver_and_node_are_killed_and_no_response_is_lost_or_stored_tw
     cluster: Cluster, vllm_python: str, place: Path
 ) -> None:
     root, log = place / "ray", place / "ray.log"
-    first = start(place, "ray", *on_ray(cluster, vllm_python))
+    hold = held(place / "hold")
+    first = start(place, "ray", *on_ray(cluster, vllm_python), hold=hold)
     wait_until(lambda: both_work() and len(stored_keys(root)) >= 20, first, log)
+    let_go(hold)
     groups = servers()
     model = next(iter((root / "responses").iterdir())).name.split("-")[0]
     brought = f"/dataengine-models-{os.getuid()}/{model}/"
