@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
+from typing import BinaryIO
 
 import polars as pl
 
@@ -62,14 +63,19 @@ def answers_of(queue: Path) -> Iterable[Answer]:
         yield from store.answers()
 
 
-def answers_in(place: Path, shard: str) -> dict[str, list[Answer]]:
-    """The answers to the items of one shard, by item_id."""
-    found: dict[str, list[Answer]] = defaultdict(list)
+def file_of(place: Path, shard: str) -> Path | None:
+    """Where the answers to one shard lie; None where nobody has answered."""
     path = _file(place, shard)
-    if path.is_file():
-        with path.open(encoding="ascii") as file:
-            for answer in (Answer(**json.loads(line)) for line in file):
-                found[answer.item_id].append(answer)
+    return path if path.is_file() else None
+
+
+def answers_in(file: Path | BinaryIO | None) -> dict[str, list[Answer]]:
+    """The answers of one such file, or of its bytes on a node of a cluster, by item_id."""
+    found: dict[str, list[Answer]] = defaultdict(list)
+    written = file.read_bytes() if isinstance(file, Path) else file.read() if file else b""
+    for line in written.splitlines():
+        answer = Answer(**json.loads(line))
+        found[answer.item_id].append(answer)
     return found
 
 

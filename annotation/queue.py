@@ -97,10 +97,10 @@ def _make(work: Work) -> None:
     work.notes["queue"] = _counts(asked)
     begins = np.cumsum([0, *map(len, said)]).tolist()
     beside = [
-        {"beside": str(path), "asking": asked[begin : begin + len(part)].select("why", "rank", "wanted").to_dict(as_series=False)}
+        {"beside": path, "asking": asked[begin : begin + len(part)].select("why", "rank", "wanted").to_dict(as_series=False)}
         for path, begin, part in zip(_standing_paths(work), begins[:-1], said, strict=True)
     ]
-    work.each_shard(_split, given={Path(each["beside"]).name: each for each in beside})
+    work.each_shard(_split, given={each["beside"].name: each for each in beside})
 
 
 def _standing_paths(work: Work) -> list[Path]:

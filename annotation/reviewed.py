@@ -13,7 +13,7 @@ import polars as pl
 from annotation.agreement import agreement
 from annotation.answer import TEXTS, Answer
 from annotation.filter_errors import filter_errors
-from annotation.gathered import answers_in, gather
+from annotation.gathered import answers_in, file_of, gather
 from annotation.items import asked_item, parts_of, questions_of, told_apart
 from annotation.outcome import WAITING, Outcome, columns_of, outcome_of, said
 from annotation.population import population
@@ -62,15 +62,15 @@ def _make(work: Work) -> None:
     superseded = gather(folder, gathered, again=not work.landed)
     tally = Tally(questions=questions_of(folder), superseded=superseded)
     for path in shards.shard_paths(folder):
-        tally.add(pl.read_parquet(path), answers_in(gathered, path.name))
+        tally.add(pl.read_parquet(path), answers_in(file_of(gathered, path.name)))
     enough = work.settings["enough"]
     if tally.done < tally.needed(enough):
         shutil.rmtree(gathered)
         raise WaitsForPeople(tally.waiting(folder, enough=enough))
     for line in tally.strange():
         warn(line)
-    here = {"gathered": str(gathered), "questions": tally.questions}
-    work.each_shard(_go_home, "asked", given={path.name: {**here, "shard": path.name} for path in shards.shard_paths(folder)})
+    said = {path.name: file_of(gathered, path.name) for path in shards.shard_paths(folder)}
+    work.each_shard(_go_home, "asked", given={shard: {"answers": file, "questions": tally.questions} for shard, file in said.items()})
     rows = population(folder)
     work.notes["reviewed"] = tally.notes()
     work.notes["agreement"] = [asdict(each) for each in agreement(tally.counted, rows)]
@@ -81,7 +81,7 @@ def _make(work: Work) -> None:
 def _go_home(rows: pl.DataFrame, settings: Mapping[str, Any]) -> dict[str, pl.DataFrame]:
     """One shard: what people said of each row, its texts as they left them, and whether it goes on."""
     questions: Questions = settings["questions"]
-    answers = answers_in(Path(settings["gathered"]), settings["shard"])
+    answers = answers_in(settings["answers"])
     home = [_home(row, answers.get(row["item_id"], []), questions) for row in rows.iter_rows(named=True)]
     made = {name: [each[name] for each in home] for name in home[0]} if home else {}
     types = {**schema(REVIEWED), **dict.fromkeys(("response", "reasoning", "summary", "because"), pl.String)}
