@@ -47,7 +47,10 @@ class Spoken:
         _hear_out(request)
         place = request["PATH_INFO"].lstrip("/")
         if place.startswith(DENIES) and LET_IN not in request.get("HTTP_AUTHORIZATION", ""):
-            return _error(start, "403 Forbidden", "InvalidAccessKeyId", "The AWS Access Key Id you provided does not exist in our records")
+            answer = _error(
+                start, "403 Forbidden", "InvalidAccessKeyId", "The AWS Access Key Id you provided does not exist in our records"
+            )
+            return [] if request["REQUEST_METHOD"] == "HEAD" else answer  # a client takes words after that for a fault of the server
         conditional = request["REQUEST_METHOD"] == "PUT" and CONDITION in request
         if not conditional:
             return self._answer(request, start)
