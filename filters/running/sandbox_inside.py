@@ -259,7 +259,7 @@ class Guard:
             become(order, self.code, tests, extra=extra, place=self.place, confinement=self.confinement)
         if apart:
             os.close(self.tests)  # so that either side sees the other's end
-        status, usage, ended = self._watch(pid, begun)
+        status, usage, ended = self._watch(pid)
         self._sweep(pid)
         sizes = [os.fstat(STDIN + number).st_size for number in (1, 2, 3)]
         answer = {
@@ -306,8 +306,12 @@ class Guard:
             os.ftruncate(file, 0)
             os.lseek(file, 0, os.SEEK_SET)
 
-    def _watch(self, pid: int, begun: float) -> tuple[int, resource.struct_rusage, str]:
-        """Wait for the program; end it when its time is up, and everything when the parent has gone."""
+    def _watch(self, pid: int) -> tuple[int, resource.struct_rusage, str]:
+        """Wait for the program; end it when its time is up, and everything when the parent has gone.
+
+        A pause in which nobody looked, since the whole run was suspended, is no time that the program had.
+        """
+        waited, looked = 0.0, time.monotonic()
         clock = ~pid << 3 | 2  # the process's CPU clock (clock_getcpuclockid(3))
         pause = min(SLICE, self.limits.cpu, self.limits.wall)
         while True:
@@ -320,7 +324,9 @@ class Guard:
             cpu_left = self.limits.cpu
             with contextlib.suppress(OSError):
                 cpu_left -= time.clock_gettime(clock)
-            wall_left = self.limits.wall - (time.monotonic() - begun)
+            before, looked = looked, time.monotonic()
+            waited += min(looked - before, 2 * SLICE)
+            wall_left = self.limits.wall - waited
             if cpu_left <= 0 or wall_left <= 0:
                 os.kill(pid, _signal.SIGKILL)
                 _, status, usage = os.wait4(pid, 0)

@@ -88,6 +88,29 @@ def test_a_cpu_limit_is_kept_to_a_tenth_of_a_second(walls: Sandbox) -> None:
     assert outcome.cpu < 0.5
 
 
+def test_a_program_that_was_suspended_with_the_whole_run_is_not_out_of_time(walls: Sandbox) -> None:
+    limits = LIMITS._replace(wall=2.0)
+    with walls.program(b"import time\nfor _ in range(20): time.sleep(0.05)\nprint(1)", limits, python=True) as program:
+        program.begin({"how": "main"}, [(b"", b"")])
+        time.sleep(0.5)
+        below = descendants(os.getpid())
+        for stopping in (signal.SIGSTOP, signal.SIGCONT):
+            for pid in below:
+                os.kill(pid, stopping)
+            time.sleep(2.5 if stopping == signal.SIGSTOP else 0)
+        (outcome,) = program.end(1)
+    assert (outcome.ended, outcome.output) == ("", b"1\n")
+
+
+def descendants(root: int) -> list[int]:
+    """All processes that came from one."""
+    found = [root]
+    for pid in found:
+        for task in Path(f"/proc/{pid}/task").glob("*/children"):
+            found.extend(map(int, task.read_text().split()))
+    return found[1:]
+
+
 @pytest.mark.usefixtures("any_walls")
 def test_a_dead_sandbox_is_a_failure_and_the_next_one_judges() -> None:
     with rooms.sandboxes.borrow("auto") as sandbox:
