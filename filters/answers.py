@@ -15,11 +15,15 @@ import polars as pl
 from dataengine.references import answer_text
 from dataengine.score import Score, batch_scorer
 from filters.final_answers.equality import Pair, Verdict, judged
-from filters.final_answers.extraction import Found, final_answer
+from filters.final_answers.extraction import LAST_LINE, NOT_FOUND, WHOLE_REPLY, Found, closing_words, final_answer
 from filters.final_answers.notation import key, normalise
+from filters.final_answers.words import is_sentence, says_just
+
+UNANNOUNCED = (LAST_LINE, WHOLE_REPLY)
+"""Places of answers that nothing announced."""
 
 
-@batch_scorer(version="3", instead={"response": "summary"})
+@batch_scorer(version="4", instead={"response": "summary"})
 def answer_matches(
     response: pl.Series, answer: pl.Series, finish_reason: pl.Series | None = None, *, marked: bool = False, timeout: float = 5.0
 ) -> list[Score]:
@@ -42,21 +46,42 @@ def answer_matches(
     | `\\boxed{(2, 1)}` | `(1, 2)` | 0 | a tuple has one |
     | `\\boxed{0.33}` | `1/3` | 0 | two digits are no approximation |
     | `I think 6` with `marked` | `6` | 0 | nothing announces it |
+    | `It is Paris.` | `Paris` | 1 | the words of the reference and no other |
+    | `It may be Paris.` | `Paris` | 0 | other words beside them |
+    | `All four lie.` | `Ann is a liar, and so are Bo, Cy and Di.` | none | a sentence can be said in other words |
     | `<think> \\boxed{6}` | `6` | 0 | truncated: the thoughts were never closed |
     | `\\boxed{9^{9^{9^9}}}` | `42` | none | timeout foreseen |
     | `\\boxed{5}` | `\\frac{}{2}` | none | bad reference |
     """
     finished = finish_reason.to_list() if finish_reason is not None else [None] * len(response)
     golds = [None if value is None else reference(value) for value in answer.to_list()]
-    found = [Found(None, "no response") if text is None else final_answer(text, marked=marked) for text in response.to_list()]
+    found = [_found(text, gold, marked=marked) for text, gold in zip(response.to_list(), golds, strict=True)]
     scores = [unanswered(*row) for row in zip(golds, found, finished, strict=True)]
     pairs = [
-        Pair(gold or "", f.text or "", announced=f.place != "last line")
+        Pair(gold or "", f.text or "", announced=f.place not in UNANNOUNCED)
         for gold, f, score in zip(golds, found, scores, strict=True)
         if score is None
     ]
     verdicts = iter(judged(pairs, deadline=timeout))
-    return list(_filled(scores, verdicts, pairs, found))
+    filled = _filled(scores, verdicts, pairs, found)
+    return list(filled) if marked else [_fair(*row) for row in zip(filled, golds, found, strict=True)]
+
+
+def _found(response: str | None, gold: str | None, *, marked: bool) -> Found:
+    """The final answer; where nothing announces one, the reference itself if the reply or its last line has just its words."""
+    if response is None:
+        return Found(None, "no response")
+    found = final_answer(response, marked=marked)
+    if marked or not gold or found.place not in (*UNANNOUNCED, NOT_FOUND):
+        return found
+    return next((Found(gold, place) for place, text in closing_words(response).items() if says_just(text, gold=gold)), found)
+
+
+def _fair(score: Score, gold: str | None, found: Found) -> Score:
+    """Unjudged where a sentence is compared with words that nothing announced: other words may say the same."""
+    if score.value == 0.0 and gold and found.place in (*UNANNOUNCED, NOT_FOUND) and is_sentence(gold) and "truncated" not in score.reason:
+        return Score(None, "undecided: the reference is a sentence, and nothing announces an answer")
+    return score
 
 
 def _filled(scores: Sequence[Score | None], verdicts: Iterator[Verdict], pairs: Sequence[Pair], found: Sequence[Found]) -> Iterator[Score]:
@@ -84,7 +109,7 @@ def unanswered(gold: str | None, found: Found, finish_reason: str | None) -> Sco
         return Score(None, "no answer" if gold is None else "bad reference: empty")
     if found.place == "no response":
         return Score(None, "no response")
-    cut = finish_reason == "length" and found.place in ("last line", "said")
+    cut = finish_reason == "length" and found.place in (*UNANNOUNCED, "said")
     if found.text is None or cut:
         truncated = finish_reason == "length" or found.place.endswith("thoughts not closed")
         return Score(0.0, f"truncated: {found.place}" if truncated and not cut else "truncated" if cut else found.place)

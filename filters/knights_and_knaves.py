@@ -67,6 +67,23 @@ def knights_and_knaves(response: str, answer: str) -> Score:
 _IS = re.compile(r"(?:^|[,;.\n]|\band\b)\s*(?:\(\d+\)\s*)?(?:and\s+)?(\w[\w' .-]{0,40}?)\s+is\s+an?\s+", re.IGNORECASE)
 
 
+_ROLE = "|".join(role for pair in ROLES for role in pair)
+_NOBODY = r"an|it|he|she|one|they|this|that|who|everyone|everybody|somebody|someone|nobody|each|exactly|the other"
+_GIVEN = re.compile(
+    rf"\s*(?:\(\d+\)\s*)?(?:and\s+)?(?!(?:{_NOBODY})\s)(?P<name>[^\W\d_][\w' -]{{1,40}}?)\s+is\s+an?\s+(?P<role>{_ROLE})\s*", re.IGNORECASE
+)
+"""One person and one role. Names of one letter are none here: A would be found in `B is a knave`."""
+
+
+def is_solution(answer: str) -> bool:
+    """Whether a reference gives each of two or more people one role of a pair, and says nothing else."""
+    if len(answer) > LONGEST_SOLUTION or " is a" not in answer:
+        return False
+    given = [_GIVEN.fullmatch(piece) for piece in re.split(r"[,;.\n]|\band\b", answer) if piece.strip()]
+    roles, names = ({match[part].lower() for match in given if match} for part in ("role", "name"))
+    return None not in given and len(given) == len(names) > 1 and any(roles <= set(pair) for pair in ROLES)
+
+
 def _names(solution: str) -> list[str]:
     """The people of a solution, in its order."""
     return list(dict.fromkeys(match.strip() for match in _IS.findall(solution)))

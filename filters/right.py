@@ -11,13 +11,14 @@ from dataengine.references import checks_text
 from dataengine.score import Score, Scorer, batch_scorer
 from filters.answers import answer_matches
 from filters.instructions import follows_instructions
+from filters.knights_and_knaves import is_solution, knights_and_knaves
 from filters.programs import passes_tests
 from filters.puzzles import gym_score
 
-VERIFIERS = (answer_matches, passes_tests, gym_score, follows_instructions)
+VERIFIERS = (answer_matches, passes_tests, gym_score, follows_instructions, knights_and_knaves)
 
 
-@batch_scorer(version=f"2 ({', '.join(f'{verifier.name} {verifier.version}' for verifier in VERIFIERS)})")
+@batch_scorer(version=f"3 ({', '.join(f'{verifier.name} {verifier.version}' for verifier in VERIFIERS)})")
 def is_right(
     response: pl.Series,
     answer: pl.Series | None = None,
@@ -42,6 +43,7 @@ def is_right(
     | `{"instruction_id_list": [...], "kwargs": [...]}` | any | `follows_instructions` |
     | any other JSON, or Python with asserts | any | `passes_tests`, in a sandbox |
     | none, or empty (`""`, `[]`, `{}`, `null`) | `42` | `answer_matches` |
+    | none | `Zoey is a knight, and Ella is a knave.`: a role for each of two or more, and nothing else | `knights_and_knaves` |
     | none | none | none: unjudged |
     """
     blank = pl.Series([None] * len(response), dtype=pl.String)
@@ -69,6 +71,8 @@ def _judged(kind: str, rows: pl.DataFrame, *, timeout: float, marked: bool) -> S
         return [Score(None, "nothing to judge by: neither checks nor an answer")] * len(rows)
     if kind == "answer_matches":
         return _named(answer_matches.with_(timeout=timeout, marked=marked), rows)
+    if kind == "knights_and_knaves":
+        return _named(knights_and_knaves, rows)
     if kind == "gym_score":
         return [_full_marks(score) for score in _named(gym_score.with_(timeout=timeout), rows)]
     if kind == "follows_instructions":
@@ -80,7 +84,7 @@ def kind_of(checks: str | None, answer: str | None) -> str:
     """Name of the verifier that a row's reference is written for; "nothing" where it has none."""
     text = checks_text(checks)
     if text is None:
-        return "nothing" if answer is None else "answer_matches"
+        return "nothing" if answer is None else "knights_and_knaves" if is_solution(answer) else "answer_matches"
     try:
         read = json.loads(text)
     except ValueError:

@@ -30,6 +30,10 @@ BOXES_TRIED = 50
 """Boxes looked at from the end of a response; a loop may have written thousands."""
 
 
+LAST_LINE, WHOLE_REPLY, NOT_FOUND = "last line", "whole reply", "no answer found"
+"""Where an answer stood that nothing announced, and what is said where there is none."""
+
+
 @dataclass(frozen=True, slots=True)
 class Found:
     """A final answer as it was written, or why there is none."""
@@ -37,7 +41,7 @@ class Found:
     text: str | None
     """None where there is no answer."""
     place: str
-    """Where it stood: answer tag, boxed, ####, json, said, last line; or the reason why there is none."""
+    """Where it stood: answer tag, boxed, ####, json, said, last line, whole reply; or the reason why there is none."""
 
 
 def final_answer(response: str, *, marked: bool = False) -> Found:
@@ -58,8 +62,22 @@ def final_answer(response: str, *, marked: bool = False) -> Found:
     if "\\boxed{" in reply and reply.rstrip().count("{") > reply.count("}"):
         return Found(None, "no answer found: unclosed \\boxed")
     if not marked and (line := _last_line(reply)):
-        return Found(line, "last line")
-    return Found(None, "no answer found" if reply.strip() else "no answer found: empty response")
+        return Found(line, LAST_LINE)
+    return Found(None, NOT_FOUND if reply.strip() else "no answer found: empty response")
+
+
+_BULLET = re.compile(r"\W*\s|\d+[.)]\s")
+
+
+def closing_words(response: str) -> dict[str, str]:
+    """What a reply that announces nothing may be answering with, by its place: its last line, if it is no item of a list, and all of it."""
+    reply = _SPECIAL.sub(" ", after_thoughts(response)[0]).strip()
+    lines = [line for line in reply.split("\n") if line.strip()]
+    if not lines:
+        return {}
+    before = lines[-2].strip("*_ \t\r") if len(lines) > 1 else "."
+    listed = _BULLET.match(lines[-1]) or not (before.startswith("#") or before.endswith(tuple(".:!。：！")))
+    return {WHOLE_REPLY: reply} if listed else {LAST_LINE: lines[-1], WHOLE_REPLY: reply}
 
 
 def after_thoughts(response: str) -> tuple[str, str | None]:

@@ -39,6 +39,34 @@ def plain_words(text: str) -> list[str]:
     return [word for word in re.findall(r"[^\W_]+", normalise(text).casefold()) if word not in _ARTICLES]
 
 
+SENTENCE = 8
+"""Words from which on an answer is a sentence: final_answer reads a text of one short line, of fewer words, as all answer."""
+
+
+def is_sentence(text: str) -> bool:
+    """Prose that nobody repeats word for word: that an answer does not say these words does not make it wrong."""
+    return len(text.split()) >= SENTENCE and len(set(re.findall(r"(?<![\\A-Za-z])[^\W\d_]{2,}", text.casefold()))) >= SENTENCE // 2
+
+
+_IT_IS = re.compile(
+    r"\W*(?:so,?\s+|thus,?\s+|therefore,?\s+|hence,?\s+)?(?:(?:it|that|this)(?:\s+is|['’]s)|(?:they|these|those)\s+are)\s+", re.IGNORECASE
+)
+"""What a line that says an answer and nothing else may begin with."""
+
+
+def says_just(text: str, *, gold: str) -> bool:
+    """Whether a text has the words of the gold and no other beside `It is`; never of a gold that is a number or a formula."""
+    if not (is_words(gold) or is_phrase(gold)) or len(text) > 2 * len(gold) + 200:
+        return False
+    return any(_same(each, gold=gold) for each in (text, _IT_IS.sub("", text, count=1)))
+
+
+def _same(text: str, *, gold: str) -> bool:
+    """Equal words, and the signs of numbers where there are any."""
+    written = is_words(text) if is_words(gold) else bool(phrases_equal(gold=gold, prediction=text))
+    return written and plain_words(text) == plain_words(gold)
+
+
 def is_phrase(text: str) -> bool:
     """Words with numbers among them (`5 remainder 2`, `July 4, 1776`, `北偏东30度`), not a formula."""
     text = normalise(text)

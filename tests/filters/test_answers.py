@@ -68,6 +68,53 @@ def test_verdict_and_reason(response: str, answer: str, value: float | None, rea
     assert (score.value, score.reason) == (value, reason)
 
 
+SENTENCE = "All swans of the northern lakes are white, and the rest are black."
+
+
+@pytest.mark.parametrize(
+    ("reply", "answer", "value", "reason"),
+    [
+        (SENTENCE, SENTENCE, 1.0, "equal (last line)"),
+        ("**" + SENTENCE.upper() + "**<|im_end|>", SENTENCE, 1.0, "equal (last line)"),
+        ("There are 3 lakes.\n\n" + SENTENCE, SENTENCE, 1.0, "equal (last line)"),
+        ("- all swans of the northern lakes are white\n- and the rest are black", SENTENCE, 1.0, "equal (whole reply)"),
+        ("Paris.", "Paris", 1.0, "equal (last line)"),
+        ("It is Paris.", "Paris", 1.0, "equal (last line)"),
+        ("So it's **Paris**.", "Paris", 1.0, "equal (last line)"),
+        ("We went through 3 towns.\nParis.", "Paris", 1.0, "equal (last line)"),
+    ],
+)
+def test_the_words_of_the_reference_and_no_other_are_the_answer(reply: str, answer: str, value: float, reason: str) -> None:
+    score = answer_matches(f"<think>\nhm\n</think>\n\n{reply}", answer)
+    assert (score.value, score.reason) == (value, reason)
+
+
+@pytest.mark.parametrize(
+    ("reply", "answer"),
+    [
+        ("It may be Paris.", "Paris"),
+        ("It is Paris or London.", "Paris"),
+        ("It is not Paris.", "Paris"),
+        ("I doubt that it is Paris.", "Paris"),
+        ("Which towns are there? I have thought about it for long.\nLondon\nParis", "Paris"),
+        ("- London.\n- Paris.", "Paris"),
+        ("It is 5.", "-5"),
+        ("It is so. 5 remainder -2.", "5 remainder 2"),
+    ],
+)
+def test_the_words_of_the_reference_among_others_are_none(reply: str, answer: str) -> None:
+    assert answer_matches(reply, answer).value == 0.0
+
+
+def test_a_sentence_that_nothing_announces_is_unjudged_unless_only_announced_answers_count() -> None:
+    for reply in ("There are black swans too.", "Many swans are white.\nBut those of the south are black, and I have seen 5 of them."):
+        assert answer_matches(reply, SENTENCE).value is None
+        assert answer_matches(reply, SENTENCE, marked=True).value == 0.0
+        assert answer_matches(reply, SENTENCE, "length").reason.startswith("truncated")
+    assert answer_matches("The answer is: all swans are white.", SENTENCE).value == 0.0
+    assert answer_matches("<think>hm</think>", SENTENCE).reason == "no answer found: nothing after the thoughts"
+
+
 def test_a_response_that_ran_out_of_tokens_is_truncated_unless_it_had_boxed_its_answer() -> None:
     assert answer_matches("so far 6 and then", "6", "length").reason == "truncated"
     assert answer_matches("nothing yet", "6", "length").reason.startswith("truncated")

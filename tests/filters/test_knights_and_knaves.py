@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dataengine.lines import json_lines
-from filters.knights_and_knaves import knights_and_knaves
+from filters.knights_and_knaves import is_solution, knights_and_knaves
 
 SOLUTION = "(1) Zoey is a knight\n(2) Ella is a knave\n(3) Liam is a knight"
 
@@ -113,3 +113,34 @@ def test_order_and_form_do_not_matter_and_the_share_is_right(truth: list[bool], 
 def test_no_text_raises(text: str) -> None:
     assert knights_and_knaves(text, SOLUTION).value in (0.0, 1.0)
     knights_and_knaves(SOLUTION, text)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [SOLUTION, "Zoey is a knight, and Ella is a knave.", "Tom is a truth-teller; Ann is a liar", "Jo is an altruist\nAl is an egoist"],
+)
+def test_a_reference_that_gives_each_a_role_is_a_solution(answer: str) -> None:
+    assert is_solution(answer)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "Zoey is a knight",
+        "Zoey is a knight or Ella is a knave",
+        "Zoey is a knight, and Ella is a liar",
+        "Zoey is a knight, Zoey is a knave",
+        "Zoey is a knight, and Ella is a knave, so 2",
+        "A is a knight, B is a knave",
+        "It is a fool, and he is a sage",
+        "Zoey is a doctor, and Ella is a nurse",
+        "42",
+    ],
+)
+def test_any_other_reference_is_none(answer: str) -> None:
+    assert not is_solution(answer)
+
+
+def test_every_published_solution_is_known_for_one(shared_data: Path) -> None:
+    rows = list(json_lines(shared_data / "logic_kk.jsonl.zst"))
+    assert all(is_solution(row[column]) for row in rows for column in ("solution_text", "solution_text_format"))

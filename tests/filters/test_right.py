@@ -42,6 +42,23 @@ def test_programs_run_in_the_sandbox() -> None:
     assert [each["value"] for each in is_right.score(rows).to_list()] == [1.0, 0.0]
 
 
+ROLES = "Oliver is a knight, Lily is a knave, Logan is a knight, Chloe is a knave, and Jackson is a knight."
+
+
+@pytest.mark.parametrize(
+    ("summary", "value"),
+    [
+        (ROLES, 1.0),
+        ("1. Oliver: knight\n2. Lily: knave\n3. Logan: knight\n4. Chloe: knave\n5. Jackson: knight", 1.0),
+        (ROLES.replace("Lily is a knave", "Lily is a knight"), 0.0),
+        ("I do not know.", 0.0),
+    ],
+)
+def test_a_reference_that_names_roles_is_read_by_its_own_verifier(summary: str, value: float) -> None:
+    found = is_right(f"<think>\nhm\n</think>\n\n{summary}", ROLES)
+    assert (found.value, found.reason.split(":")[0]) == (value, "knights_and_knaves")
+
+
 def test_truncated_is_neither_right_nor_wrong() -> None:
     rows = pl.DataFrame({"response": ["\\boxed{4}"], "answer": ["4"], "finish_reason": ["length"]})
     assert is_right.score(rows).to_list() == [{"value": None, "reason": "truncated: the tokens ran out"}]
