@@ -23,6 +23,8 @@ CONNECT_SECONDS = 10.0
 DROPPED = 0.0
 """The deadline of a request that was ended from here: long past, and unlike every other."""
 LONGEST_REST = 30.0
+NOT_SAID = " ssl:default"
+"""What aiohttp writes into its errors of every connection, encrypted or not."""
 KEEP_OPEN_SECONDS = 3.0
 """Idle connections are closed by us before servers (uvicorn: after 5 s) close them under a request."""
 
@@ -80,7 +82,8 @@ class Endpoint:
                 raise Failure("its server went away") from None
             if isinstance(error, TimeoutError) and not isinstance(error, aiohttp.ClientError):
                 raise Failure(f"no answer within {deadline:.0f} s", late=True) from None
-            raise Failure(f"{type(error).__name__} {error}".rstrip() + self._hint(error)) from None
+            said = str(error).replace(NOT_SAID, "")
+            raise Failure(f"{type(error).__name__} {said}".rstrip() + self._hint(error)) from None
         finally:
             self._open.discard(limit)
 
@@ -104,15 +107,15 @@ class Endpoint:
         """Some services quote the key in their errors; it must never be written down."""
         return content.replace(self._key.encode(), f"${self._key_variable}".encode()) if self._key else content
 
-    def failed(self, failure: Failure, *, asked_at: float, now: float) -> None:
+    def failed(self, failure: Failure, *, asked_at: float, now: float, longest_rest: float = LONGEST_REST) -> None:
         """Fewer requests to a server that is overloaded, a rest for one that asks for it or has failed often: requests that were open
-        at the same time count once."""
+        at the same time count once. `longest_rest`: seconds of one that does not ask for it."""
         if asked_at >= self._failed_at:
             self.failed_in_row += 1
             self._failed_at = now
         if failure.overloaded and now - self._lowered > 1.0:
             self.limit, self._lowered = max(1.0, self.limit * 0.6), now
-        rest = failure.wait or min(LONGEST_REST, 0.25 * 2 ** min(self.failed_in_row - 4, 16)) * (self.failed_in_row >= 4)
+        rest = failure.wait or min(longest_rest, 0.25 * 2 ** min(self.failed_in_row - 4, 16)) * (self.failed_in_row >= 4)
         self.rests_until = max(self.rests_until, now + rest)
 
     def worked(self) -> None:

@@ -6,12 +6,13 @@ import asyncio
 import random
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from dataengine.errors import Stopped
-from dataengine.inference.endpoint import Endpoint
-from dataengine.inference.failures import SHOWN, Failure
+from dataengine.inference.endpoint import LONGEST_REST, Endpoint
+from dataengine.inference.failures import SHOWN, BadRequest, Failure, Unanswered
+from dataengine.inference.outage import LAST_ERRORS, Outage
 
 T = TypeVar("T")
 
@@ -20,7 +21,8 @@ LONGEST_WAIT = 30.0
 """Full jitter: a failed request waits between nothing and FIRST_WAIT x 2^attempts seconds, LONGEST_WAIT at most."""
 ATTEMPTS = 3
 """At least so many before patience can end: with long deadlines one attempt may take longer than that."""
-LAST_ERRORS = 3
+PARTS = 8
+"""Of the patience: no pause takes more than one."""
 
 
 @dataclass(eq=False)
@@ -53,9 +55,13 @@ class Endpoints:
         self._turns: deque[Turn] = deque()
         self._timer: asyncio.TimerHandle | None = None
         self._over: BaseException | None = None
-        self._last_answer = 0.0
-        self.again = 0
+        self._outage = Outage(patience)
+        self._nobody_up = False
+
+    @property
+    def again(self) -> int:
         """Requests that were asked again."""
+        return self._outage.again
 
     @property
     def capacity(self) -> int:
@@ -93,48 +99,67 @@ class Endpoints:
         An attempt is told how often this request was late before. `prompt`: what is asked, for the error; `tokens`: what it will take
         of a limit of tokens; `first`: before all that wait.
         """
-        tried, avoid, clock = Tried(), None, asyncio.get_running_loop().time
+        with self._outage.request():
+            return await self._ask(
+                attempt, Turn(asyncio.get_running_loop().create_future(), tokens, None, prefer), prompt=prompt, first=first
+            )
+
+    async def _ask(self, attempt: Callable[[Endpoint, int], Awaitable[T]], turn: Turn, *, prompt: str, first: bool) -> tuple[T, Endpoint]:
+        tried, loop = Tried(), asyncio.get_running_loop()
         while True:
-            nobody_up, before = not any(each.up for each in self.all), clock()
-            endpoint = await self._take(Turn(asyncio.get_running_loop().create_future(), tokens, avoid, prefer), first=first)
-            asked_at = clock()
+            nobody_up, before = not any(each.up for each in self.all), loop.time()
+            endpoint = await self._take(turn, first=first)
+            asked_at = loop.time()
             if nobody_up and tried.since:  # a server that loads its model is no failure
                 tried.since += asked_at - before
             try:
-                found = await attempt(endpoint, tried.late)
+                with self._outage.attempt(asked_at):
+                    found = await attempt(endpoint, tried.late)
             except Failure as failure:
-                now = clock()
-                endpoint.failed(failure, asked_at=asked_at, now=now)
-                avoid = endpoint
+                now = loop.time()
+                endpoint.failed(failure, asked_at=asked_at, now=now, longest_rest=min(LONGEST_REST, self._patience / PARTS))
+                self._outage.failed(f"{endpoint.shown} {failure}", asked_at=asked_at, now=now)
                 self._note(tried, failure, now, endpoint.shown, prompt=prompt)
+            except (Unanswered, BadRequest):
+                self._outage.answered(loop.time())
+                raise
             else:
                 endpoint.worked()
-                self._last_answer = clock()
+                self._outage.answered(loop.time())
                 return found, endpoint
             finally:
                 endpoint.in_flight -= 1
                 self.wake()
-            self.again += 1
-            await asyncio.sleep(random.uniform(0, min(LONGEST_WAIT, self._patience / 8, FIRST_WAIT * 2 ** min(tried.attempts, 16))))
+            self._outage.again += 1
+            await asyncio.sleep(random.uniform(0, min(LONGEST_WAIT, self._patience / PARTS, FIRST_WAIT * 2 ** min(tried.attempts, 16))))
+            turn = replace(turn, ready=loop.create_future(), avoid=endpoint)
 
     def _note(self, tried: Tried, failure: Failure, now: float, shown: str, *, prompt: str) -> None:
-        """Count a failure; Stopped where patience has ended."""
+        """Count a failure; Stopped where patience has ended, with this request or with everybody."""
         tried.attempts += 1
         tried.late += failure.late
         tried.since = tried.since or now
         tried.errors.append(f"{shown} {failure}")
-        since = max(tried.since, self._last_answer) if failure.overloaded else tried.since
+        since = max(tried.since, self._outage.last_answer) if failure.overloaded else tried.since
         rest = min((each.rests_until - now for each in self.all if each.up), default=0.0) if failure.wait > self._patience else 0.0
-        if (now - since > self._patience and tried.attempts >= ATTEMPTS) or rest > self._patience:
-            asked = f"it was asked {tried.attempts} times" if tried.attempts > 1 else "it was asked once"
-            waits = f", and the servers want a rest of {rest:,.0f} s more" if rest > self._patience else ""
-            last = "; ".join(dict.fromkeys(tried.errors))
-            alone = self._last_answer > tried.since
-            leave = ". Others were answered meanwhile: where this prompt fails every time, leave it out of the data" if alone else ""
+        if (lasts := self._outage.lasts(now)) > self._patience >= rest:
             raise Stopped(
-                f"no answer to {_quoted(prompt)} with a patience of {self._patience:g} s: {asked}{waits}. Last: {last}. "
-                f"What was answered is kept: {self._advice}{leave}"
+                f"nobody has answered for {lasts:.0f} s, with a patience of {self._patience:g} s: {self._outage.said()}. "
+                f"What was answered is kept: {self._advice}"
             )
+        if (now - since > self._patience and tried.attempts >= ATTEMPTS) or rest > self._patience:
+            raise self._one_stopped(tried, rest, prompt)
+
+    def _one_stopped(self, tried: Tried, rest: float, prompt: str) -> Stopped:
+        asked = f"it was asked {tried.attempts} times" if tried.attempts > 1 else "it was asked once"
+        waits = f", and the servers want a rest of {rest:,.0f} s more" if rest > self._patience else ""
+        last = "; ".join(dict.fromkeys(tried.errors))
+        alone = self._outage.last_answer > tried.since
+        leave = ". Others were answered meanwhile: where this prompt fails every time, leave it out of the data" if alone else ""
+        return Stopped(
+            f"no answer to {_quoted(prompt)} with a patience of {self._patience:g} s: {asked}{waits}. Last: {last}. "
+            f"What was answered is kept: {self._advice}{leave}"
+        )
 
     async def _take(self, turn: Turn, *, first: bool) -> Endpoint:
         if self._over is not None:
@@ -156,6 +181,7 @@ class Endpoints:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        self._see_who_is_up()
         now = asyncio.get_running_loop().time()
         while self._turns:
             turn = self._turns[0]
@@ -172,6 +198,13 @@ class Endpoints:
             found.requests.take(1, now)
             found.tokens.take(turn.tokens, now)
             turn.ready.set_result(found)
+
+    def _see_who_is_up(self) -> None:
+        """A server that loads its model is no failure: the clock begins when it is there."""
+        nobody, before = not any(each.up for each in self.all), self._nobody_up
+        self._nobody_up = nobody
+        if before and not nobody:
+            self._outage.begin_anew()
 
     def _free(self, turn: Turn, now: float) -> tuple[Endpoint | None, float | None]:
         """An address with room for a request, elsewhere than where it failed if there is an elsewhere; or when to look again."""
