@@ -4,12 +4,11 @@ There are two readings of a word:
 
 * A *written* word is what stands between white space (Python's `str.split`), with all its signs: repetition counts these.
 * A *bare* word is a run of letters and digits without case, accents and width, so that `Café,` and `CAFE` are one: leaks and
-  near-duplicates compare these. What lies between them (space, punctuation, LaTeX signs, HTML tags) does not matter, nor do
-  soft hyphens and zero-width characters inside a word. LaTeX commands that only set type (`\\left`, `\\mathrm`), HTML's names of
-  signs (`&nbsp;`) and line breaks and tabs written as `\\n` and `\\t` are signs, too, `\\dfrac` is `\\frac`, and a character written as
-  `\\u4e2d`, `\\x61` or `&#20013;` is that character. A
-  character that stands for several letters is these (a ligature is its letters, a Korean syllable its jamo), and raised or lowered digits
-  are a word of their own, so that `x²` is `x^2`.
+  near-duplicates compare these. What lies between them (space, punctuation, LaTeX signs, HTML tags) does not matter, nor do soft hyphens
+  and zero-width characters inside a word. Names that only say how a text looks (`markup.py`), line breaks and tabs written as `\\n` and
+  `\\t` are signs, too, `\\dfrac` is `\\frac`, and a character written as `\\u4e2d`, `\\x61` or `&#20013;` is that character. One that
+  stands for several letters is these (a ligature is its letters, a Korean syllable its jamo), and raised or lowered digits are a word of
+  their own, so that `x²` is `x^2`.
 
 In both, each Han, Hiragana and Katakana character is a word by itself. Chinese and Japanese are written without spaces, a dictionary
 would make the number depend on its edition (and cost a hundred times as much), and n characters in order are as telling as
@@ -32,6 +31,7 @@ import polars as pl
 import pyarrow as pa
 
 from dataengine.kernels.hashing import HASH, code_point, compiled, mixed
+from dataengine.kernels.markup import COMMANDS, ENTITIES, SET_TYPE, TAGS
 
 Words = TypeVar("Words")
 
@@ -46,20 +46,6 @@ MANY = 0x110000
 """A folded letter from here on is a number in the table of characters that stand for several letters."""
 VERSION = "4"
 """Raised when a text has other bare words."""
-SET_TYPE = """left middle right limits nolimits quad qquad dots ldots cdots dotsb dotsc noindent nonumber
-displaystyle textstyle scriptstyle scriptscriptstyle big bigl bigm bigr Big Bigl Bigm Bigr bigg biggl biggm biggr Bigg Biggl Biggm Biggr
-text textrm textbf textit textsf texttt textnormal textup mbox hbox emph underline rm bf it sf tt boldsymbol bm ensuremath
-mathrm mathbf mathit mathsf mathtt mathbb mathcal mathfrak mathscr mathnormal operatorname mathop mathrel mathbin"""
-"""LaTeX commands that say how something looks, not what it is."""
-ENTITIES = "nbsp amp lt gt quot apos lsquo rsquo ldquo rdquo ndash mdash hellip thinsp ensp emsp minus times middot bull"
-"""HTML's names of signs: none of them is a letter."""
-TAGS = """a b blockquote br center code del div em font hr i img ins li mark ol p pre s small span strong sub sup table tbody td th thead
-tr tt u ul"""
-"""HTML elements, whose tags are signs: as `<b>`, `</b>`, `<br/>`, or with an attribute in quotes."""
-COMMANDS = """nabla natural ne nearrow neg neq newcommand newline nexists ngeq nless ni nleq nmid norm not notin nparallel nprec nsim
-nsubseteq nsucc nu null nwarrow tag tan tanh tau tbinom textcolor textdegree textgreater textless textsubscript textsuperscript tfrac
-therefore theta thickapprox thicksim thinspace tilde times to top triangle trianglelefteq trianglerighteq twoheadrightarrow"""
-"""LaTeX commands that begin with n or t: any other letters behind `\\n` and `\\t` stand behind a line break or a tab."""
 LONGEST_NAME, LONGEST_TAG, SLOTS = 20, 200, 512
 ESCAPES = 1
 """What the table of ASCII letters says of signs behind which a name or a number may stand: a backslash, `&` and `<`."""
@@ -71,8 +57,7 @@ OWN_RANGES = (
 """Blocks of Han, Hiragana and Katakana; of these only letters and numbers are words."""
 
 PART_BYTES = 4 << 20
-"""Texts are read in parts of about this size, so that memory stays flat: the words of a part take about seven times its bytes. Larger
-arrays the C library gives back to the system after each part, and page by page they cost a seventh of the time again."""
+"""Texts are read in parts of about this size, so that memory stays flat (words take seven times their bytes) and the C library keeps it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -185,8 +170,7 @@ def several() -> tuple[np.ndarray, np.ndarray]:
 
 @functools.cache
 def _silent_names() -> np.ndarray:
-    """uint64 hashes of `\\left`, `&nbsp`, `<b` and, as `!nu`, of COMMANDS, each at the first free slot from that of its first bits on;
-    0 is free."""
+    """uint64 hashes of `\\left`, `&nbsp`, `<b` and, as `!nu`, of COMMANDS, each at the first slot that is free (0) from its first bits on."""
     names_T = np.zeros(SLOTS, dtype=np.uint64)
     for name in (f"{sign}{each}" for sign, its in zip("\\&<!", (SET_TYPE, ENTITIES, TAGS, COMMANDS), strict=True) for each in its.split()):
         hashed, _ = _name(np.frombuffer(name.encode(), dtype=np.uint8), ord(name[0]))

@@ -14,17 +14,13 @@ from hypothesis import strategies as st
 
 from dataengine.kernels import hashed_words
 from dataengine.kernels.hashed_words import (
-    COMMANDS,
-    ENTITIES,
     LETTER,
     MARK,
     OWN,
     PART_BYTES,
     RAISED,
     SEPARATOR,
-    SET_TYPE,
     SPACE,
-    TAGS,
     UNSEEN,
     bare_words_of,
     character_tables,
@@ -32,6 +28,7 @@ from dataengine.kernels.hashed_words import (
     parts_of,
     words_of,
 )
+from dataengine.kernels.markup import COMMANDS, ENTITIES, SET_TYPE, TAGS
 
 SIGNS = (*"aB1 .,\n\t中の한é\u0301Ａ²₀'_$\\ßﬁ\u00ad\u200b\u1112\u1161<&", r"\left", r"\tfrac", "&nbsp;")
 SIGNS = (*SIGNS, "<b>", "</P>", "<br />", '<a href="x">', "<i ", '="', ">", r"\n", r"\t", r"\nu", r"\r")
