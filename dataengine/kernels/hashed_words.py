@@ -170,7 +170,7 @@ def several() -> tuple[np.ndarray, np.ndarray]:
 
 @functools.cache
 def _silent_names() -> np.ndarray:
-    """uint64 hashes of `\\left`, `&nbsp`, `<b` and, as `!nu`, of COMMANDS, each at the first slot that is free (0) from its first bits on."""
+    """uint64 hashes of `\\left`, `&nbsp`, `<b` and, as `!nu`, of COMMANDS, each at the first free (0) slot from its first bits on."""
     names_T = np.zeros(SLOTS, dtype=np.uint64)
     for name in (f"{sign}{each}" for sign, its in zip("\\&<!", (SET_TYPE, ENTITIES, TAGS, COMMANDS), strict=True) for each in its.split()):
         hashed, _ = _name(np.frombuffer(name.encode(), dtype=np.uint8), ord(name[0]))
