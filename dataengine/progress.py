@@ -18,7 +18,7 @@ class Bar:
 
     def __init__(self, what: str, *, total: int | None, unit: str = "rows") -> None:
         self.what, self.total, self.unit = what, total, unit
-        self.done = 0
+        self.done = self.there = 0
         self.figures: dict[str, Any] = {}
         self._started = self._last_line = time.monotonic()
         self._rich: Progress | None = None
@@ -37,25 +37,30 @@ class Bar:
         elif time.monotonic() - self._started > SECONDS_BETWEEN_LINES:
             self._line()
 
-    def advance(self, amount: int = 1, **figures: Any) -> None:
-        """Count `amount` more; figures such as `reward=0.61` are shown as they are now."""
+    def advance(self, amount: int = 1, *, there: bool = False, **figures: Any) -> None:
+        """Count `amount` more; figures such as `reward=0.61` are shown as they are now. `there`: made before, and no part of the
+        rate."""
         self.done += amount
+        self.there += amount * there
         self.figures.update(figures)
         if self._rich is not None and self._task is not None:
-            self._rich.update(self._task, advance=amount, figures=self._shown())
+            self._rich.update(self._task, advance=amount, figures=f"{self._shown()}{self._there()}")
         elif time.monotonic() - self._last_line > SECONDS_BETWEEN_LINES:
             self._line()
 
     def _shown(self) -> str:
         return " ".join(f"{key}={value:.4g}" if isinstance(value, float) else f"{key}={value}" for key, value in self.figures.items())
 
+    def _there(self) -> str:
+        return f" ({self.there:,} of them were there)" if self.there else ""
+
     def _line(self) -> None:
         self._last_line = time.monotonic()
         seconds = self._last_line - self._started
-        rate = self.done / seconds if seconds else 0.0
+        rate = (self.done - self.there) / seconds if seconds else 0.0
         of = f"/{self.total:,}" if self.total is not None else ""
-        left = f", {_clock((self.total - self.done) / rate)} left" if self.total is not None and 0 < self.done < self.total else ""
-        say(f"  {self.what}: {self.done:,}{of} {self.unit}, {rate:.3g}/s{left} {self._shown()}".rstrip())
+        left = f", {_clock((self.total - self.done) / rate)} left" if self.total is not None and rate and self.done < self.total else ""
+        say(f"  {self.what}: {self.done:,}{of} {self.unit}{self._there()}, {rate:.3g}/s{left} {self._shown()}".rstrip())
 
 
 def say(line: str) -> None:

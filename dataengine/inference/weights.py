@@ -52,9 +52,12 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
 
 
 def prompt_ids(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
-    """Tokens of a rendered prompt: the beginning token that the model expects stands there once, even if the template wrote it."""
+    """Tokens of a rendered prompt: the beginning token that the model expects stands there once, even if the template wrote it.
+
+    Of one that is too long nothing is printed: whoever asks looks how long it is.
+    """
     written = bool(tokenizer.bos_token) and text.startswith(str(tokenizer.bos_token))
-    return tokenizer(text, add_special_tokens=not written)["input_ids"]
+    return tokenizer(text, add_special_tokens=not written, verbose=False)["input_ids"]
 
 
 def weights_revision(folder: Path) -> str:

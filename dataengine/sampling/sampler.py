@@ -125,7 +125,7 @@ class Sampler:
                 raise Stopped(
                     f"{block.file} was landed by another version of this program: delete its folder and run again; no response is lost"
                 )
-            self._tell(block, ask.prompt, sample, known)
+            self._tell(block, ask.prompt, sample, known, there=True)
 
     def _start_answer(self, block: Block, ask: Ask) -> None:
         problem = block.problem(ask.prompt)
@@ -151,7 +151,7 @@ class Sampler:
         self, block: Block, index: int, sample: int, *, prompt: str, problem: Mapping[str, Any], stored: Mapping[str, Any] | None
     ) -> None:
         try:
-            stored = stored or self.asking.responses.get(prompt, sample)
+            there, stored = stored is None, stored or self.asking.responses.get(prompt, sample)
             scores: dict[str, Score] = {}
             if stored["finish_reason"] == "stop":
                 row = {**problem, **response_row(problem["prompt_id"], prompt, stored, said_by=self.said_by)}
@@ -160,7 +160,7 @@ class Sampler:
             self._judging -= 1
         truncated = stored["finish_reason"] == "length"
         outcome = Outcome(accepted(self.kept.bars, scores), stored["response_tokens"], truncated)
-        self._tell(block, index, sample, Sampled(outcome, stored["finish_reason"], stored["cap"], scores))
+        self._tell(block, index, sample, Sampled(outcome, stored["finish_reason"], stored["cap"], scores), there=there)
 
     async def _scores(self, row: Mapping[str, Any]) -> dict[str, Score]:
         """Stored verdicts, and those of the verifiers for what is missing."""
@@ -187,12 +187,13 @@ class Sampler:
 
     # Telling and deciding
 
-    def _tell(self, block: Block, index: int, sample: int, sampled: Sampled) -> None:
+    def _tell(self, block: Block, index: int, sample: int, sampled: Sampled, *, there: bool) -> None:
+        """`there`: the response was stored before it was asked for here."""
         block.records.setdefault(index, {})[sample] = sampled
         self.finish_reasons[sampled.finish_reason] += 1
         self.spending.tell(index, sample, sampled.outcome)
         self._right += sampled.outcome.accepted is True
-        self.bar.advance(right=self._right)
+        self.bar.advance(there=there, right=self._right)
         self._changed.set()
 
     def _decide(self, lander: ThreadPoolExecutor) -> bool:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from transformers.utils import logging
 
 from dataengine.inference.attention import NAME
 from dataengine.inference.local import LocalEngine
@@ -54,3 +55,16 @@ def test_the_beginning_token_stands_there_once() -> None:
     assert prompt_ids(tokenizer, "ab") == [1, 2]
     tokenizer.add_special_tokens({"bos_token": "<end>"})
     assert prompt_ids(tokenizer, "<end>ab") == [0, 1, 2]
+
+
+def test_a_prompt_that_is_too_long_is_counted_in_silence(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    tokenizer = load_tokenizer(folder)
+    tokenizer.model_max_length = 4
+    logging.enable_propagation()
+    try:
+        assert len(prompt_ids(tokenizer, "what is 2 + 2?")) > 4
+        assert "longer than" not in caplog.text
+        tokenizer("what is 2 + 2?")
+        assert "longer than" in caplog.text, "transformers says it of others"
+    finally:
+        logging.disable_propagation()
