@@ -11,6 +11,7 @@ import polars as pl
 
 from dataengine import shards
 from dataengine.explain import bars_of, scorers_of
+from dataengine.mixing.quotas import ALL
 from dataengine.reporting.card_reviews import review_lines
 from dataengine.reporting.funnel import folders_before, funnel
 from dataengine.shards import write_atomically
@@ -43,7 +44,7 @@ DATA_FILES: Mapping[str, str] = {"default": "*.parquet"}
 
 def card(data: Step, *, title: str, name: str = "card") -> Step:
     """A folder with the card of `data` as README.md, and the same text as summary.txt for the terminal."""
-    return Step(name=name, make=_make, inputs={"data": data}, settings={"title": title}, version="2")
+    return Step(name=name, make=_make, inputs={"data": data}, settings={"title": title}, version="3")
 
 
 def _make(work: Work) -> None:
@@ -74,7 +75,7 @@ def card_text(folder: Path, root: Path, *, title: str, files: Mapping[str, str] 
     for column in (column for column in COUNTED if column in columns):
         yield from _table(rows, columns, column, (column,))
     yield from _reasoning(rows, columns)
-    yield from _pass_rates(rows, columns)
+    yield from _pass_rates(rows, columns, road)
     yield from _tokens(rows, columns)
     yield from _funnel_lines(folder, root)
     yield from _truncated(road)
@@ -149,7 +150,7 @@ def _reasoning(rows: pl.LazyFrame, columns: Sequence[str]) -> Iterator[str]:
         yield from _table(rows.select(chain_of_thought=kind), ["chain_of_thought"], "Chain of thought", ("chain_of_thought",))
 
 
-def _pass_rates(rows: pl.LazyFrame, columns: Sequence[str]) -> Iterator[str]:
+def _pass_rates(rows: pl.LazyFrame, columns: Sequence[str], road: Sequence[tuple[Path, Mapping[str, Any]]]) -> Iterator[str]:
     if "pass_rate" not in columns:
         return
     rate = pl.col("pass_rate")
@@ -159,6 +160,9 @@ def _pass_rates(rows: pl.LazyFrame, columns: Sequence[str]) -> Iterator[str]:
         kind = kind.when(rate <= most).then(pl.lit(name))
     kind = kind.when(rate < 1).then(pl.lit(parts[4])).otherwise(pl.lit(parts[5]))
     yield from _table(rows.select(pass_rate=kind), ["pass_rate"], "Pass rate of the prompt", ("pass_rate",))
+    bars = dict.fromkeys(name for _, manifest in road if "accept" in manifest["settings"] for name in bars_of(manifest))
+    if bars:
+        yield from ("", f"The share of its judged samples that passed every bar: {', '.join(bars)}.")
 
 
 def _tokens(rows: pl.LazyFrame, columns: Sequence[str]) -> Iterator[str]:
@@ -186,7 +190,7 @@ def _funnel_lines(folder: Path, root: Path) -> Iterator[str]:
 def _truncated(road: Sequence[tuple[Path, Mapping[str, Any]]]) -> Iterator[str]:
     """Where responses were made: how each ended; one that was cut is neither right nor wrong."""
     had: set[str] = set()
-    lines = []
+    lines, unsaid = [], False
     for folder, manifest in road:
         rows = [shards.scan(folder, part) for part in ("", shards.REJECTED)]
         ends = [each.select("finish_reason") for each in rows if "finish_reason" in each.collect_schema().names()]
@@ -194,12 +198,14 @@ def _truncated(road: Sequence[tuple[Path, Mapping[str, Any]]]) -> Iterator[str]:
             continue
         if not had & {Path(before).name for before in manifest["inputs"].values()}:
             counts = dict(pl.concat(ends).group_by("finish_reason").len().sort("len", descending=True).collect().iter_rows())
-            cut = counts.get("length", 0)
+            recorded = set(counts) <= {"stop"} and "recorded_in" in rows[0].collect_schema()
+            cut, unsaid = "not known" if recorded else f"{counts.get('length', 0):,}", unsaid or recorded
             others = ", ".join(f"{count:,} {_cell(reason)}" for reason, count in counts.items() if reason != "length")
-            lines.append(f"| {manifest['name']} | {sum(counts.values()):,} | {cut:,} | {others} |")
+            lines.append(f"| {manifest['name']} | {sum(counts.values()):,} | {cut} | {others} |")
         had.add(folder.name)
     if lines:
         yield from ("", "## Truncated responses", "", "Cut at the most tokens allowed: counted apart, neither right nor wrong.")
+        yield from ("Recordings that do not say how they ended count as `stop`.",) if unsaid else ()
         yield from ("", "| step | responses made | truncated | others |", "|---|---:|---:|---|", *lines)
 
 
@@ -226,7 +232,8 @@ def _quotas(road: Sequence[tuple[Path, Mapping[str, Any]]]) -> Iterator[str]:
     for line in quotas:
         before = sorted(line.get("dropped_before", ()), key=lambda each: -each["rows"])
         cost = "; ".join(f"{each['rows']:,} by {each['dropped_by']}" for each in before[:5])
-        wanted, short = (f"at most {line['wanted']:,}", "") if "at_most" in line else (f"{line['wanted']:,}", f"{line['short']:,}")
+        most = "all" if line["wanted"] >= ALL else f"at most {line['wanted']:,}"
+        wanted, short = (most, "") if "at_most" in line else (f"{line['wanted']:,}", f"{line['short']:,}")
         yield f"| {_cell(line['bucket'])} | {wanted} | {line['had']:,} | {line['taken']:,} | {short} | {cost} |"
 
 

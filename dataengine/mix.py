@@ -22,8 +22,9 @@ from dataengine.mixing.mix_move import TAKEN, TOO_MANY, TWICE, UNASKED, Plan, mo
 from dataengine.mixing.quotas import Quota, ranges_as_text, refuse_doubled, unknown
 from dataengine.mixing.shortage import report_lines, report_text, say_what_is_short
 from dataengine.names import nearest
+from dataengine.reporting.funnel import folders_before, rejections
 from dataengine.step import Step
-from dataengine.work import Work
+from dataengine.work import Work, warn
 
 LABELS = {column.name for column in (*MIXED, *REJECTION)}
 """Columns that a mix writes itself, over those of an earlier one."""
@@ -84,8 +85,22 @@ def _decided(work: Work) -> Plan:
     keys = joined(found, among=len(quotas))
     fate_R, taken = fates(keys, quotas)
     work.notes["quotas"] = report_lines(quotas, keys, taken=taken, twice=fate_R == TWICE, inputs=work.inputs, root=work.root)
+    if not len(taken):
+        _warn_of_nothing(work)
     say_what_is_short(work.notes["quotas"], stop=work.settings["stop_when_short"])
     return _plan([path for _, path in sources], [len(each.rank_R) for each in found], keys, fate_R, taken, work)
+
+
+def _warn_of_nothing(work: Work) -> None:
+    """An empty mix is no error, and hardly what anybody wanted: the two reasons that took most rows, and where these lie."""
+    folders = dict.fromkeys(before for folder in work.inputs.values() for before in folders_before(folder, work.root))
+    dropped = [
+        (row["rows"], row["dropped_because"], row["dropped_by"], at) for at in folders for row in rejections(at).iter_rows(named=True)
+    ]
+    most = sorted(dropped, key=lambda each: -each[0])[:2]
+    why = ", ".join(f"{rows:,} {because} ({by})" for rows, because, by, _ in most) or "no row came in, and none was dropped on the way"
+    look = "".join(f"; look at {at}/{shards.REJECTED}" for at in dict.fromkeys(at for *_, at in most))
+    warn(f"nothing was kept: {why}{look}")
 
 
 def _check_columns(quota: Quota, schema: Mapping[str, pl.DataType]) -> None:

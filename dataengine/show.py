@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
+import socket
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -14,6 +16,8 @@ from dataengine.columns import RESPONSE, schema
 from dataengine.explain import TEXTS, Trace, bars_of, scorers_of, scores
 from dataengine.inference.replay import REPLAYED
 from dataengine.reporting.funnel import funnel, rejections
+from dataengine.run import LOCK
+from dataengine.storage.lock import Holder
 
 WIDTH = 600
 """Characters of one value shown before it is cut (and said to be cut)."""
@@ -27,6 +31,7 @@ RESPONSE_NAMES = tuple(schema(RESPONSE))
 
 def folder_text(folder: Path, *, rows: int) -> Iterator[str]:
     """The lines of `dataengine show DIR`."""
+    _refuse_unfinished(folder)
     manifest = shards.read_manifest(folder)
     yield f"{folder.name}  ({manifest['made_by']})"
     yield f"settings: {json.dumps(manifest['settings'], ensure_ascii=False)}"
@@ -48,6 +53,28 @@ def folder_text(folder: Path, *, rows: int) -> Iterator[str]:
     for number, row in enumerate(frame.iter_rows(named=True)):
         yield f"--- row {number}"
         yield from row_text(row)
+
+
+def _refuse_unfinished(folder: Path) -> None:
+    """ValueError on a folder of ours that has no manifest yet, with who makes it."""
+    lock = folder / LOCK
+    if shards.is_finished(folder) or not (lock.is_file() or (folder / shards.JOURNAL).is_file()):
+        return
+    holder = Holder.of(lock.read_bytes()) if lock.is_file() else None
+    who = f"{holder} makes it right now" if holder and _lives(holder) else "nobody on this machine makes it right now"
+    raise ValueError(f"{folder} is not finished yet, and {who}: the command that began it goes on with it; show it when that has ended")
+
+
+def _lives(holder: Holder) -> bool:
+    """Whether a process is still there; of another machine's that is taken for granted."""
+    try:
+        if holder.host == socket.gethostname():
+            os.kill(holder.pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # somebody else's
+        return True
+    return True
 
 
 def row_text(row: dict[str, Any]) -> Iterator[str]:

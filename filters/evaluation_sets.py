@@ -43,7 +43,7 @@ CALCULATOR = re.compile(r"<<[^<>]*>>")
 """What GSM8K's solutions say to a calculator (`<<48/2=24>>`): who quotes them leaves it out."""
 HUB = re.compile(r"[\w.-]+/[\w.-]+(:[\w.-]+){0,2}")
 """owner/name, owner/name:split or owner/name:subset:split; without a split it is test."""
-UNCHECKED = "An unchecked corpus is not decontaminated: mend it, or leave it out of `against`."
+UNCHECKED = "An unchecked corpus is not decontaminated: mend it, or leave it out of --evaluation (in Python: `against`)."
 
 Problem = tuple[str, str, str, str | None]
 """(set, problem, question, solution)"""
@@ -153,7 +153,7 @@ def _problems(rows: Iterable[Mapping[str, Any]], *, where: str, name: str, colum
         if not question.strip():
             raise ValueError(
                 f"{here} has no question: it has {', '.join(given)}, and a question is looked for in {', '.join(QUESTION)}. "
-                f"Say which column it is with columns={{'question': NAME}}. {UNCHECKED}"
+                f"Say which column it is: --evaluation_columns.question NAME (in Python: columns={{'question': NAME}}). {UNCHECKED}"
             )
         solution = _joined(row, (*named.get("solution", ()), *SOLUTION, *LONG_SOLUTION), here)
         quoted = CALCULATOR.sub("", solution)
@@ -205,7 +205,11 @@ def _text(row: Mapping[str, Any], key: str, where: str, *, least: int = 0) -> st
     said = [part for part in said if len(str(part).split()) >= least]
     texts = [part for part in said if isinstance(part, str)]
     if len(texts) < len(said):
-        way = f"Name what lies in it with columns={{'question': '{key}.NAME'}}. " if isinstance(row[key], Mapping) else ""
+        way = (
+            f"Name what lies in it: --evaluation_columns.question {key}.NAME (in Python: columns={{'question': '{key}.NAME'}}). "
+            if isinstance(row[key], Mapping)
+            else ""
+        )
         raise ValueError(f"{where}: the column {key!r} holds {str(row[key])[:60]!r}, not text. {way}{UNCHECKED}")
     return "\n".join(texts)
 

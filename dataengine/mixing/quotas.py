@@ -20,6 +20,9 @@ SHIPPED = Path(__file__).parents[1] / "recipes" / "quotas"
 COT = "cot"
 """Whether a row has a chain of thought: its `reasoning` is not null. A column of this name, where the rows have one, comes first."""
 
+ALL = 1_000_000_000
+"""Rows of a quota that takes all there are."""
+
 NUMBER = r"[-+]?(?:\d+(?:\.\d+)?|\.\d+)(?:[eE][-+]?\d+)?"
 RANGE = re.compile(rf"\s*(?P<low>{NUMBER})?\s*\.\.(?P<open><)?\s*(?P<high>{NUMBER})?\s*")
 

@@ -7,7 +7,7 @@ How many samples, at which temperature and with which bars was not published: th
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,17 +15,20 @@ from typing import Any
 from dataengine.bring import bring
 from dataengine.card import card
 from dataengine.chat_template import chat_template
+from dataengine.columns import COUNTED, ONCE_DROPPED, PROBLEM, RESPONSE, SAMPLED, schema
 from dataengine.dedup import dedup
 from dataengine.inference.engine import Sampling
 from dataengine.keep import Bar, keep, score
 from dataengine.messages import MESSAGES
 from dataengine.mix import mix
-from dataengine.mixing.quotas import Quota, read_quotas
+from dataengine.mixing.quotas import ALL, Quota, read_quotas, unknown
 from dataengine.names import nearest
-from dataengine.recipes.recorded import card_with_agreement, replayed
+from dataengine.progress import say
+from dataengine.recipes.recorded import MADE, TYPES, card_with_agreement, replayed
 from dataengine.recipes.tiny import MODELS
 from dataengine.recipes.tiny_rows import arithmetic
 from dataengine.sample import sample
+from dataengine.sources import numbered_rows
 from dataengine.sources import problems as problems_of_file
 from dataengine.step import Model, Step
 from dataengine.templates import QUESTION, R1_ZERO, Template
@@ -77,6 +80,7 @@ def rejection(
     pick: str = "shortest",
     bars: Bars = Bars(),
     evaluation: list[str] | None = None,
+    evaluation_columns: dict[str, str] | None = None,
     alike: float = 0.8,
     student: str = "",
     more: dict[str, str] | None = None,
@@ -108,14 +112,17 @@ def rejection(
         pick: which of several right responses are kept: shortest, random or diverse.
         bars: what a response must reach beside being right.
         evaluation: files or folders of evaluation problems; rows that share ten words in a row with one are dropped.
+        evaluation_columns: what the evaluation sets call question and solution where that is not known, such as {"question": "stem"}.
         alike: share of five-word shingles from which two questions with one answer, or two responses to one question, count as the same.
         student: tokenizer of the student (folder or tokenizer.json): the column `tokens` counts what it will be trained on.
         more: other parts of the mix, such as {"general": "general.jsonl"}, in any format that `dataengine bring` reads.
-        quotas: YAML file of quotas or the name of a shipped one (r1_804745); without, everything that was kept is in the mix.
+        quotas: YAML file of quotas or the name of a shipped one (r1_804745); without, everything that was kept is in the mix. They
+            choose from what was kept; how much is asked is said by want, at_most and budget.
         scale: multiplies the quotas of `quotas`.
         seed: of sampling and mixing.
     """
     _check_told(locals())  # at this point the arguments alone
+    leaks = _Evaluation(evaluation, evaluation_columns or {}) if evaluation else None
     judged = _judged(recordings, columns=columns, constants=constants) if recordings else None
     if judged:
         kept = _over([*_bars(bars), Bar(scorer=is_right)], judged)
@@ -125,7 +132,7 @@ def rejection(
         if not tagged and bars.format != Bars.format:
             raise ValueError(f"the template {told.name} asks for no tags, {UNHEARD_FORMAT} --bars.format, or add --template r1_zero")
         kept = sample(
-            _asked(problems, columns=columns, constants=constants, evaluation=evaluation, alike=alike, seed=seed),
+            _asked(problems, columns=columns, constants=constants, evaluation=leaks, alike=alike, seed=seed),
             _model(model, revision=revision),
             accept=[*([Bar(scorer=zero_format, at_least=bars.format)] if tagged else []), *_bars(bars), Bar(scorer=is_right)],
             want=want,
@@ -137,9 +144,16 @@ def rejection(
             parts="zero" if tagged else "r1",
             name="sampled",
         )
-    kept = _clean(kept, evaluation=evaluation, alike=alike, student=student)
+    kept = _clean(kept, evaluation=leaks, alike=alike, student=student)
     parts = {"reasoning": kept, **{part: bring(file, name=f"brought-{part}") for part, file in (more or {}).items()}}
-    mixed = mix(parts, _quotas(quotas, scale=scale, parts=list(parts)), seed=seed)
+    wanted = _quotas(quotas, scale=scale, parts=list(parts))
+    files = [problems] if problems else recordings or []
+    known = [*schema((*PROBLEM, *RESPONSE, *(COUNTED if student else ()))), *(columns or {}), *(constants or {})]
+    known += [*MADE, *TYPES] if judged else [*schema((*SAMPLED, *ONCE_DROPPED)), *(() if problems else OF_THE_TINY_WORLD)]
+    _check_columns(
+        wanted, files=files, known=[*known, *(each.name for each in (zero_format, is_right)), *(bar.scorer.name for bar in _bars(bars))]
+    )
+    mixed = mix(parts, wanted, seed=seed)
     return card_with_agreement(mixed, judged, title=TITLE, name="rejection") if judged else card(mixed, title=TITLE, name="rejection")
 
 
@@ -147,6 +161,8 @@ NOT_OF_RECORDINGS = ("problems", "model", "revision", "template", "temperature",
 """Settings of asking: with recordings nobody is asked."""
 NOT_OF_THE_TINY_WORLD = ("columns", "constants", "revision", "max_tokens")
 """Settings of a file of problems, and of a model, that the tiny world has not."""
+OF_THE_TINY_WORLD = ("difficulty",)
+"""Columns of its problems beside ours."""
 
 
 UNHEARD_FORMAT = "so bars.format would say nothing: leave out"
@@ -156,6 +172,8 @@ def _check_told(told: Mapping[str, Any]) -> None:
     """ValueError where a setting would not be heard; `told` are the arguments of `rejection`."""
     changed = {name for name, each in inspect.signature(rejection).parameters.items() if told[name] != each.default}
     pair = changed & {"problems", "model"}
+    if told["evaluation_columns"] and not told["evaluation"]:
+        raise ValueError("evaluation_columns names columns of evaluation sets, and there are none: add --evaluation+ FILE, or leave it out")
     if "scale" in changed and not told["quotas"]:
         raise ValueError("scale multiplies quotas, and there are none, so it would say nothing: add --quotas FILE, or leave out --scale")
     if "recordings" in changed:
@@ -182,6 +200,18 @@ def _check_told(told: Mapping[str, Any]) -> None:
         )
 
 
+@dataclass(frozen=True)
+class _Evaluation:
+    """Evaluation sets, and what they call their columns."""
+
+    files: Sequence[str]
+    columns: Mapping[str, str]
+
+    def cut(self, data: Step, *, on: Sequence[str], name: str) -> Step:
+        """The rows that say nothing of them."""
+        return decontaminate(data, self.files, on=on, columns=self.columns, name=name)
+
+
 def _judged(files: Sequence[str], *, columns: dict[str, str] | None, constants: dict[str, str] | None) -> Step:
     return score(replayed([Path(file) for file in files], columns=columns, constants=constants), [is_right], name="verdicts")
 
@@ -191,7 +221,7 @@ def _asked(
     *,
     columns: dict[str, str] | None,
     constants: dict[str, str] | None,
-    evaluation: Sequence[str] | None,
+    evaluation: _Evaluation | None,
     alike: float,
     seed: int,
 ) -> Step:
@@ -200,13 +230,13 @@ def _asked(
         problems_of_file(file, columns=columns, constants=constants) if file else arithmetic(120, seed=seed, split="train", name="problems")
     )
     distinct = dedup(made, on="messages", within="answer", similarity=alike, name="distinct-problems")
-    return decontaminate(distinct, evaluation, on=("messages",), name="unleaked-problems") if evaluation else distinct
+    return evaluation.cut(distinct, on=("messages",), name="unleaked-problems") if evaluation else distinct
 
 
-def _clean(kept: Step, *, evaluation: Sequence[str] | None, alike: float, student: str) -> Step:
+def _clean(kept: Step, *, evaluation: _Evaluation | None, alike: float, student: str) -> Step:
     """Responses that say something new and nothing of an evaluation set, with the tokens a student would be trained on."""
     distinct = dedup(kept, on="response", within="prompt_id", similarity=alike, prefer="shortest", name="distinct-responses")
-    unleaked = decontaminate(distinct, evaluation, on=("messages", "response"), name="unleaked") if evaluation else distinct
+    unleaked = evaluation.cut(distinct, on=("messages", "response"), name="unleaked") if evaluation else distinct
     return count_tokens(unleaked, Path(student)) if student else unleaked
 
 
@@ -253,4 +283,33 @@ def _over(bars: Sequence[Bar], rows: Step) -> Step:
 def _quotas(file: str, *, scale: float, parts: Sequence[str]) -> list[Quota]:
     if file:
         return read_quotas(file, scale=scale)
-    return [Quota(part=part, rows=1_000_000_000, at_most=True) for part in parts]
+    return [Quota(part=part, rows=ALL, at_most=True) for part in parts]
+
+
+def _check_columns(quotas: Sequence[Quota], *, files: Sequence[str], known: Sequence[str]) -> None:
+    """ValueError where a quota asks our rows for a column that they will not have; of other parts it is said that nobody knows yet.
+
+    Files are read only while a column is not found in them.
+    """
+    for quota in quotas:
+        if quota.part != "reasoning":
+            if late := unknown(quota.where, known):
+                say(f"the quota {quota.bucket!r} asks for {', '.join(late)}: whether the part {quota.part} has it shows when it is brought")
+            continue
+        missing = set(unknown(quota.where, known))
+        found = _columns_of(files) if missing and files else iter(())
+        seen: dict[str, None] = {}
+        while missing and (name := next(found, None)) is not None:
+            seen |= {name: None, f"their_{name}": None}
+            missing -= seen.keys()
+        if missing and (not files or seen):
+            wrong = min(missing)
+            there = [name for name in (*known, *seen) if not name.startswith("their_")]
+            raise ValueError(f"the quota {quota.bucket!r} asks for the column {wrong!r}, and no row will have one. {nearest(wrong, there)}")
+
+
+def _columns_of(files: Sequence[str]) -> Iterator[str]:
+    """The columns of files of rows, each once for each row that has it; of a file that is not there none: what reads it says so."""
+    for file in map(Path, files):
+        if file.is_file():
+            yield from (name for _, row in numbered_rows(file) for name in row)

@@ -33,5 +33,5 @@ def whole(path: Path) -> Iterator[tuple[bytes, int, int]]:
                 yield body, at, len(line)
             else:
                 what = "is damaged" if line.endswith(b"\n") else "is half-written"
-                warn(f"{path}, line {number} {what}: that response is made again")
+                warn(f"{path}, line {number} {what}: what it held is made again")
             at += len(line)

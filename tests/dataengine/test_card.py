@@ -10,6 +10,7 @@ from dataengine import shards
 from dataengine.card import card, card_text
 from dataengine.keep import keep
 from dataengine.mix import Quota, mix
+from dataengine.mixing.quotas import ALL
 from dataengine.run import run
 from dataengine.score import Score, scorer
 from dataengine.step import Step
@@ -89,6 +90,35 @@ def land_recorded(work: Work) -> None:
 def test_tokens_that_nobody_counted_are_not_known_instead_of_none(tmp_path: Path) -> None:
     text = lines(Step(name="recorded", make=land_recorded), tmp_path)
     assert [line for line in text if line.startswith("| response_tokens")] == ["| response_tokens | not known | | | | | |"]
+
+
+def land_ends(work: Work) -> None:
+    ends = {"finish_reason": work.settings["ends"]}
+    work.land("00000.parquet", pl.DataFrame({"response": ["2", "3"], **ends, "recorded_in": ["said.jsonl"] * 2}))
+
+
+def test_how_recordings_ended_is_not_known_where_none_says_anything_but_stop(tmp_path: Path) -> None:
+    text = lines(Step(name="recorded", make=land_ends, settings={"ends": ["stop", "stop"]}), tmp_path)
+    assert "| recorded | 2 | not known | 2 stop |" in text
+    assert "Recordings that do not say how they ended count as `stop`." in text
+    text = lines(Step(name="recorded", make=land_ends, settings={"ends": ["stop", "length"]}), tmp_path)
+    assert "| recorded | 2 | 1 | 1 stop |" in text
+
+
+def test_a_mix_without_quotas_takes_all(tmp_path: Path) -> None:
+    text = lines(mix({"sums": said()}, [Quota(part="sums", rows=ALL, at_most=True)], seed=0), tmp_path)
+    assert any(line.startswith("| sums | all | 40 | 40 |") for line in text)
+
+
+def test_the_pass_rate_says_which_bars_it_is_a_share_of(tmp_path: Path) -> None:
+    from dataengine.keep import Bar
+
+    sampled = Step(name="sampled", make=land_said_by, inputs={"data": said()}, settings={"accept": [Bar(scorer=right)]})
+    assert "The share of its judged samples that passed every bar: right." in lines(sampled, tmp_path)
+
+
+def land_said_by(work: Work) -> None:
+    work.land("00000.parquet", work.rows())
 
 
 def test_a_card_of_fewer_rows_than_the_folder_has_says_which_it_counts(tmp_path: Path) -> None:

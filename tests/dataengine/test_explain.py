@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import polars as pl
@@ -11,11 +12,12 @@ from dataengine.explain import trace, trace_everywhere, training_data
 from dataengine.keep import keep, score
 from dataengine.mix import Quota, mix
 from dataengine.reporting.funnel import funnel
-from dataengine.run import run
+from dataengine.run import LOCK, run
 from dataengine.score import Score, scorer
 from dataengine.show import folder_text, trace_text
 from dataengine.sources import rows
 from dataengine.step import Model, Step
+from dataengine.storage.lock import only_one
 from dataengine.work import Work
 from filters.language import language_share
 from tests.dataengine.roads import rollouts, saved_model, short_of_e
@@ -56,6 +58,15 @@ def test_the_texts_name_folders_reasons_and_rows(tmp_path: Path) -> None:
     assert "more than the quota" in shown
     dropped = shards.read(run(keep(data(), share, at_least=0.5), tmp_path), shards.REJECTED)["prompt_id"][0]
     assert "dropped by share: says 0" in "\n".join(trace_text(trace(end, dropped)))
+
+
+def test_a_folder_under_way_is_ours_and_says_who_makes_it(tmp_path: Path) -> None:
+    now = pytest.raises(ValueError, match=rf"is not finished yet, and process {os.getpid()} of .* makes it right now: the command")
+    with only_one(tmp_path / LOCK, doing="making it"), now:
+        list(folder_text(tmp_path, rows=1))
+    (tmp_path / shards.JOURNAL).touch()
+    with pytest.raises(ValueError, match="is not finished yet, and nobody on this machine makes it right now: the command that began it"):
+        list(folder_text(tmp_path, rows=1))
 
 
 def test_a_scorer_points_at_the_stretches_that_cost_the_row_its_score(tmp_path: Path) -> None:

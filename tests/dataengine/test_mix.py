@@ -289,6 +289,17 @@ def test_a_shortage_stops_the_run_when_asked_to(tmp_path: Path) -> None:
     run(mix({"a": part(4)}, [Quota(part="a", rows=5, at_most=True)], seed=0, stop_when_short=True), tmp_path)
 
 
+def test_a_mix_of_nothing_says_which_reasons_took_most(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    given = rows([{"question": f"{n}", "answer": answer} for n, answer in enumerate(["0", "0.5", "0.5", "0.5", "?", "?"])])
+    nothing = keep(keep(given, share, at_least=0.4, name="some"), share, at_least=0.9, name="none")
+    run(mix({"a": nothing}, [Quota(part="a", rows=5, at_most=True)], seed=0), tmp_path)
+    [said] = [line for line in capsys.readouterr().err.splitlines() if "nothing was kept" in line]
+    look = [f"{next(tmp_path.glob(f'{name}-????????'))}/rejected" for name in ("none", "some")]
+    assert said == f"warning: nothing was kept: 3 says N (share), 2 unjudged: says ? (share); look at {look[0]}; look at {look[1]}"
+    run(mix({"a": part(4)}, [Quota(part="a", rows=5, at_most=True)], seed=0), tmp_path)
+    assert "nothing was kept" not in capsys.readouterr().err
+
+
 def test_a_quota_for_no_part_a_doubled_quota_and_a_missing_column_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="the mix has a"):
         mix({"a": part(4)}, [Quota(part="b", rows=5)], seed=0)
