@@ -235,7 +235,10 @@ class OpenAIEngine:
             return said
 
         wanted = len(content) / BYTES_PER_TOKEN + self._usual(most)
-        said, _ = await self._endpoints.ask(attempt, prompt=prompt, tokens=wanted, first=first)
+        try:
+            said, _ = await self._endpoints.ask(attempt, prompt=prompt, tokens=wanted, first=first)
+        finally:
+            self.spent.asked_again = self._endpoints.again
         self._count(said)
         return said
 
@@ -247,7 +250,6 @@ class OpenAIEngine:
     def _count(self, said: Said) -> None:
         spent, settings = self.spent, self._settings
         spent.responses += 1
-        spent.asked_again = self._endpoints.again
         spent.prompt_tokens += said.prompt_tokens or 0
         spent.response_tokens += said.response_tokens
         spent.money = (spent.prompt_tokens * settings.price_in + spent.response_tokens * settings.price_out) / 1e6

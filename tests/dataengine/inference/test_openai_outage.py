@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from typing import Any
 
@@ -10,6 +11,9 @@ import pytest
 from aiohttp import web
 
 from dataengine.errors import Stopped
+from dataengine.inference.endpoint import Endpoint
+from dataengine.inference.endpoints import Endpoints
+from dataengine.inference.failures import Failure
 from dataengine.inference.openai import OpenAIEngine
 from dataengine.inference.outage import Outage
 from tests.dataengine.inference.bad_server import Asked, Broken, completion, failing, serving
@@ -47,11 +51,16 @@ def broken(asked: Asked) -> Any:
 
 
 def test_a_broken_server_ends_the_patience_of_all_that_wait_for_it() -> None:
-    with serving(broken) as server, pytest.raises(Stopped, match="nobody has answered for") as stopped:
-        ask_in_time(engine_of(server, patience=3.0, in_flight=1), [f"prompt {number}" for number in range(128)])
+    with serving(broken) as server:
+        engine = engine_of(server, patience=3.0, in_flight=1)
+        with pytest.raises(Stopped, match="nobody has answered for") as stopped:
+            ask_in_time(engine, [f"prompt {number}" for number in range(128)])
     assert "with a patience of 3 s" in str(stopped.value)
     assert f"Last: {server.url} " in str(stopped.value)
     assert "What was answered is kept" in str(stopped.value)
+    again = re.search(r" wait, (\d+) were asked again", str(stopped.value))
+    assert again is not None
+    assert engine.spent.asked_again >= int(again.group(1)) > 0
 
 
 def test_an_overloaded_server_that_lets_nobody_in_ends_it_as_well() -> None:
@@ -108,6 +117,28 @@ def test_requests_that_fail_together_count_once() -> None:
             assert outage.lasts(900.0) == 0.0
 
     asyncio.run(together())
+
+
+def test_the_time_in_which_servers_are_started_is_no_part_of_the_clock() -> None:
+    endpoint = Endpoint("http://a/v1", limit=1, slowest=5)
+    endpoints, tries = Endpoints([endpoint], patience=4.0, advice="wait"), 0
+
+    async def dies_four_times(_: Endpoint, late: int) -> str:
+        nonlocal tries
+        tries += 1
+        if tries == 5:
+            return "four"
+        if tries == 3:
+            endpoint.up = False
+            asyncio.get_running_loop().call_later(4.5, is_up)
+        raise Failure("went away")
+
+    def is_up() -> None:
+        endpoint.up = True
+        endpoints.wake()
+
+    found, _ = asyncio.run(endpoints.ask(dies_four_times))
+    assert found == "four"
 
 
 def test_while_servers_fail_a_line_says_so_now_and_then(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
