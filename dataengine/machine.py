@@ -54,7 +54,7 @@ class Vllm:
     silent_seconds: float = 120.0
     """A server that makes no token for so long while it has requests is ended and started again."""
     patience: float = 600.0
-    """Seconds that one response is asked for again after its first failure before the run stops."""
+    """Seconds that one response is asked for again after its first failure, or that nobody is answered, before the run stops."""
     deaths: int = 5
     """Deaths of started servers in a row, with no response between them, before the run stops."""
 
@@ -93,7 +93,7 @@ class OpenAI:
     slowest: float = 5.0
     """Tokens a second of one response at least, until its pace has been measured; with `max_tokens` it makes the deadline of a request."""
     patience: float = 600.0
-    """Seconds that one response is asked for again after its first failure before the run stops."""
+    """Seconds that one response is asked for again after its first failure, or that nobody is answered, before the run stops."""
     max_tokens_name: str = "max_tokens"
     """What chat services call the most tokens of a response; newer ones say max_completion_tokens."""
     ended: Mapping[str, str] = field(default_factory=dict)

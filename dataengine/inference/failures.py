@@ -119,7 +119,7 @@ def message_of(body: bytes) -> str:
         text = found if isinstance(found, str) else json.dumps(found) if found else text
     except (ValueError, RecursionError):
         pass
-    text = whole_text(" ".join(text.split()))
+    text = " ".join("".join(each if each.isprintable() else " " for each in whole_text(text)).split())
     return (text if len(text) <= SHOWN else text[:SHOWN] + " ...") or "nothing"
 
 

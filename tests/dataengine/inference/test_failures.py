@@ -77,3 +77,7 @@ def test_half_a_character_can_be_written_to_a_file() -> None:
     assert whole_text("a\ud83db\ude00") == "a�b�"
     assert whole_text("\ufeffGröße 😀") == "\ufeffGröße 😀"
     assert message_of(b'{"error": {"message": "no \\ud83d"}}') == "no �"
+
+
+def test_what_a_server_says_does_nothing_to_a_terminal() -> None:
+    assert message_of(b"no \x1b[2J\x00 way\r\n out \xe4\xb8\xad") == "no [2J way out 中"
