@@ -101,7 +101,8 @@ def card_with_agreement(mixed: Step, judged: Step, *, title: str, name: str) -> 
 def agreement(rows: pl.DataFrame) -> pl.DataFrame:
     """Published verdict against ours by who published it: rows, agreements, the two kinds of difference, and what we left unjudged."""
     ours = pl.col("is_right").struct.field("value")
-    compared = rows.filter(pl.col("published").is_not_null()).with_columns(ours=ours >= 1.0)
+    by = pl.col("published_by") if "published_by" in rows.columns else pl.lit(None, dtype=pl.String)
+    compared = rows.filter(pl.col("published").is_not_null()).with_columns(ours=ours >= 1.0, published_by=by.fill_null("not said"))
     return (
         compared.group_by("published_by", maintain_order=True)
         .agg(
@@ -118,8 +119,9 @@ def agreement(rows: pl.DataFrame) -> pl.DataFrame:
 def _make_card(work: Work) -> None:
     table = agreement(shards.read(work.inputs["verdicts"]))
     work.notes["agreement"] = table.to_dicts()
-    lines = ["", "## Agreement with published verdicts", "", f"| {' | '.join(table.columns)} |", "|---" + "|---:" * (table.width - 1) + "|"]
+    lines = [f"| {' | '.join(table.columns)} |", "|---" + "|---:" * (table.width - 1) + "|"]
     lines += ["| " + " | ".join(str(cell) for cell in row) + " |" for row in table.iter_rows()]
+    lines = ["", "## Agreement with published verdicts", "", *(lines if len(table) else ["No verdict was published with these rows."])]
     text = "\n".join([*card_text(work.inputs["mix"], work.root, title=work.settings["title"]), *lines]) + "\n"
     for file in ("README.md", "summary.txt"):
         write_atomically(work.folder / file, lambda out: out.write(text.encode()))

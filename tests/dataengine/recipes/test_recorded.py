@@ -38,6 +38,13 @@ def read_back(folder: Path, *lines: dict[str, Any], **settings: Any) -> list[dic
     return shards.read(run(replayed([written(folder, *lines)], **settings), folder / "runs", machine=Machine(workers=1))).to_dicts()
 
 
+@pytest.mark.parametrize(("more", "said"), [({}, "No verdict was published"), ({"verdict": True}, "| not said | 1 | 1 | 0 | 0 | 0 |")])
+def test_recordings_that_do_not_say_who_judged_them_make_a_card(tmp_path: Path, more: dict[str, Any], said: str) -> None:
+    line = {"problem": "What is 2+3?", "gold": "5", "output": "<think>Two and three.</think>The answer is 5", **more}
+    card = run(rejection(recordings=[str(written(tmp_path, line))]), tmp_path / "runs", machine=Machine(workers=1))
+    assert said in (card / "README.md").read_text()
+
+
 def test_all_that_a_recording_says_is_in_its_row(tmp_path: Path) -> None:
     line = {
         **SAID,
