@@ -79,33 +79,30 @@ def judged(
     """The parts of each shard as they are done, in no order; `given` holds further settings by a shard's file name.
 
     A Path among these is a file that no node may have, and goes along as a stream of its bytes (a Path among `settings` does not: each
-    node has its own file there, and `check_same` compares). Stopped when a shard's node was lost too often.
+    node has its own file there, and `check_same` compares). Stopped when a shard's node was lost too often. Where it ends early, what is
+    under way ends with the driver: to cancel a task that is just done ends the driver itself (a race in Ray, its pull request 54798).
     """
     ray = connected(machine)
     task = ray.remote(_judge_shard).options(num_cpus=0.99, max_retries=LIVES, scheduling_strategy="SPREAD", name=f"{name}: shard")
     same = ray.put((judge, settings, said_of(settings), made_with()))
     waiting, under_way, sizes = list(reversed(todo)), {}, {}
-    try:
-        while waiting or under_way:
-            room = max(1, AHEAD * int(ray.cluster_resources().get("CPU", 1)))
-            while waiting and len(under_way) < room and (not under_way or sum(sizes.values()) < BYTES_UNDER_WAY):
-                path = waiting.pop()
-                more = given.get(path.name, {})
-                asked = task.remote(same, path.read_bytes(), _with_files(more))
-                files = [path, *(value for value in more.values() if isinstance(value, Path))]
-                under_way[asked], sizes[asked] = path, sum(file.stat().st_size for file in files)
-            done, _ = ray.wait(list(under_way), timeout=SECONDS_OF_SILENCE)
-            if not done:
-                alive = sum(node["Alive"] for node in ray.nodes())
-                say(f"  {name}: {len(under_way)} shards under way, nothing done for {SECONDS_OF_SILENCE:.0f} s; {alive} nodes are alive")
-            for each in done:
-                with named_failures(ray, f"{name}, shard {under_way[each].name}"):
-                    parts = ray.get(each)
-                del sizes[each]
-                yield under_way.pop(each), parts
-    finally:
-        for each in under_way:
-            ray.cancel(each, force=True)
+    while waiting or under_way:
+        room = max(1, AHEAD * int(ray.cluster_resources().get("CPU", 1)))
+        while waiting and len(under_way) < room and (not under_way or sum(sizes.values()) < BYTES_UNDER_WAY):
+            path = waiting.pop()
+            more = given.get(path.name, {})
+            asked = task.remote(same, path.read_bytes(), _with_files(more))
+            files = [path, *(value for value in more.values() if isinstance(value, Path))]
+            under_way[asked], sizes[asked] = path, sum(file.stat().st_size for file in files)
+        done, _ = ray.wait(list(under_way), timeout=SECONDS_OF_SILENCE)
+        if not done:
+            alive = sum(node["Alive"] for node in ray.nodes())
+            say(f"  {name}: {len(under_way)} shards under way, nothing done for {SECONDS_OF_SILENCE:.0f} s; {alive} nodes are alive")
+        for each in done:
+            with named_failures(ray, f"{name}, shard {under_way[each].name}"):
+                parts = ray.get(each)
+            del sizes[each]
+            yield under_way.pop(each), parts
 
 
 def _with_files(given: Mapping[str, Any]) -> dict[str, Any]:
